@@ -48,3 +48,115 @@ export interface StoredTensor {
   /** Present when a runtime kernel takes the blocks as they are. */
   readonly blocks?: BlockLayout & { pack(rows?: RowRange): Promise<BlockQuantized> };
 }
+
+/** A stored tensor, or rows of one, as a model names it. */
+export interface WeightRef {
+  /** Unique: the tensor's name, with its rows where it is a part of one. */
+  readonly name: string;
+  readonly tensor: StoredTensor;
+  readonly shape: readonly number[];
+  readonly rows?: RowRange;
+  /** The i-th slice along the outermost axis. */
+  at(i: number): WeightRef;
+}
+
+const wholeRef = (tensor: StoredTensor): WeightRef => refOf(tensor, tensor.name, tensor.shape, undefined);
+
+const refOf = (
+  tensor: StoredTensor,
+  name: string,
+  shape: readonly number[],
+  rows: RowRange | undefined,
+): WeightRef => ({
+  name,
+  tensor,
+  shape,
+  ...(rows && { rows }),
+  at(i) {
+    const rest = shape.slice(1);
+    const height = rest.slice(0, -1).reduce((a, b) => a * b, 1);
+    const from = (rows?.from ?? 0) + i * height;
+    return refOf(tensor, `${name}[${i}]`, rest, { from, to: from + height });
+  },
+});
+
+/** A linear layer: weight `[nOut, nIn]`, bias `[nOut]`. */
+export interface Linear {
+  readonly weight: WeightRef;
+  readonly bias?: WeightRef;
+}
+
+/** A normalisation: by root mean square, or by mean and variance. */
+export type Norm =
+  | { readonly kind: 'rms'; readonly weight: WeightRef; readonly eps: number }
+  | { readonly kind: 'layer'; readonly weight: WeightRef; readonly bias: WeightRef; readonly eps: number };
+
+/** A cursor over tensor names. Every shape is checked when it is handed out. */
+export class Weights {
+  readonly #source: WeightSource;
+  readonly #prefix: string;
+  readonly #claimed: Set<string>;
+
+  constructor(source: WeightSource, prefix = '', claimed = new Set<string>()) {
+    this.#source = source;
+    this.#prefix = prefix;
+    this.#claimed = claimed;
+  }
+
+  /** The cursor below `name`. */
+  at(name: string): Weights {
+    return new Weights(this.#source, `${this.#prefix}${name}.`, this.#claimed);
+  }
+
+  /** The weights of n layers named `name.0`, `name.1`, ... */
+  each<W>(name: string, n: number, read: (w: Weights, i: number) => W): W[] {
+    return Array.from({ length: n }, (_, i) => read(this.at(`${name}.${i}`), i));
+  }
+
+  has(name: string): boolean {
+    return this.#source.tensors.has(this.#prefix + name);
+  }
+
+  /** The tensor of this name and shape. Throws a UserError that names what is missing or misshapen. */
+  tensor(name: string, shape: readonly number[]): WeightRef {
+    const path = this.#prefix + name;
+    const tensor = this.#source.tensors.get(path);
+    if (!tensor) throw new UserError('model', `tensor '${path}' is missing, expected with shape [${shape.join(', ')}]`);
+    if (tensor.shape.length !== shape.length || !shape.every((n, i) => n === tensor.shape[i])) {
+      const [came, expected] = [tensor.shape.join(', '), shape.join(', ')];
+      throw new UserError('model', `tensor '${path}': shape [${came}], expected [${expected}]`);
+    }
+    this.#claimed.add(path);
+    return wholeRef(tensor);
+  }
+
+  /** The same, or undefined where the file has none. */
+  optional(name: string, shape: readonly number[]): WeightRef | undefined {
+    return this.has(name) ? this.tensor(name, shape) : undefined;
+  }
+
+  /** `name.weight` as `[nOut, nIn]`, and `name.bias` where the file has one. */
+  linear(name: string, nIn: number, nOut: number): Linear {
+    const weight = this.tensor(`${name}.weight`, [nOut, nIn]);
+    const bias = this.optional(`${name}.bias`, [nOut]);
+    return bias ? { weight, bias } : { weight };
+  }
+
+  rmsNorm(name: string, n: number, eps: number): Norm {
+    return { kind: 'rms', weight: this.tensor(`${name}.weight`, [n]), eps };
+  }
+
+  layerNorm(name: string, n: number, eps: number): Norm {
+    return { kind: 'layer', weight: this.tensor(`${name}.weight`, [n]), bias: this.tensor(`${name}.bias`, [n]), eps };
+  }
+
+  /** Marks tensors as known and unused, such as what later training stages left in a file. */
+  ignore(name: string): void {
+    if (this.has(name)) this.#claimed.add(this.#prefix + name);
+  }
+
+  /** The names of tensors that nobody asked for. */
+  unclaimed(): string[] {
+    return [...this.#source.tensors.keys()].filter((name) => !this.#claimed.has(name));
+  }
+}

@@ -1,0 +1,52 @@
+/** A mixture of experts: Shazeer et al. 2017; with shared experts, DeepSeekMoE (Dai et al. 2024). */
+import type { GraphBuilder } from '../builder.ts';
+import { activate, add, div, mul, scale, sigmoid, softmax, sum } from '../ops/arithmetic.ts';
+import { expertLinear, linear } from '../ops/matmul.ts';
+import { take, topK } from '../ops/select.ts';
+import { flatten, list, repeatRows, sumRows, unflatten } from '../ops/shape.ts';
+import type { Tensor } from '../tensor.ts';
+import type { Linear, WeightRef } from '../weights.ts';
+import type { FfnOptions } from './ffn.ts';
+import { ffn } from './ffn.ts';
+
+export interface MoeOptions {
+  /** Scores `[nExpert]` for each token. */
+  readonly router: Linear;
+  /** Experts' weights, `[nExpert, nFf, nEmbd]`. */
+  readonly gate: WeightRef;
+  readonly up: WeightRef;
+  /** `[nExpert, nEmbd, nFf]`. */
+  readonly down: WeightRef;
+  /** An expert that every token uses. */
+  readonly shared?: FfnOptions;
+  readonly nExpertUsed: number;
+  /** What turns scores into probabilities. */
+  readonly gating: 'softmax' | 'sigmoid';
+  /** Added to the probabilities when experts are chosen, not when they are weighed (DeepSeek-V3's `exp_probs_b`). */
+  readonly selectionBias?: WeightRef;
+  /** Whether the chosen experts' weights are made to sum to 1. */
+  readonly normalise: boolean;
+  /** What the chosen experts' weights are multiplied by. */
+  readonly scale: number;
+}
+
+/** For each token of `[B, T, nEmbd]` the weighted sum of what its chosen experts say. */
+export const moe = (g: GraphBuilder, x: Tensor, m: MoeOptions): Tensor => {
+  const tokens = flatten(g, x, 'nToken'); // [nToken, nEmbd]
+  const scores = linear(g, tokens, m.router); // [nToken, nExpert]
+  const probs = m.gating === 'softmax' ? softmax(g, scores) : sigmoid(g, scores);
+  const chosen = topK(g, m.selectionBias ? add(g, probs, g.weight(m.selectionBias)) : probs, m.nExpertUsed);
+  const raw = take(g, probs, chosen); // [nToken, nExpertUsed]
+  const normalised = m.normalise ? div(g, raw, sum(g, raw)) : raw;
+  const weights = m.scale === 1 ? normalised : scale(g, normalised, m.scale);
+
+  // One row for each token and each of its experts.
+  const ids = list(g, chosen, 'nChoice');
+  const inputs = repeatRows(g, tokens, m.nExpertUsed, 'nChoice'); // [nChoice, nEmbd]
+  const gated = activate(g, expertLinear(g, inputs, g.weight(m.gate), ids), 'silu');
+  const inner = mul(g, gated, expertLinear(g, inputs, g.weight(m.up), ids));
+  const said = expertLinear(g, inner, g.weight(m.down), ids);
+  const weighed = mul(g, said, list(g, weights, 'nChoice', true));
+  const y = unflatten(g, sumRows(g, weighed, m.nExpertUsed, 'nToken'), x);
+  return m.shared ? add(g, y, ffn(g, x, m.shared)) : y;
+};

@@ -1,0 +1,91 @@
+/** Builds a graph node by node. Operations and blocks are free functions over these few doors. */
+import type { Graph, GraphOutput, StateUpdate } from './graph.ts';
+import type { AnyOp, Op, Tuple } from './op.ts';
+import { APPEND, INPUT, STATE, WEIGHT } from './ops/leaves.ts';
+import type { DType, Shape, Tensor } from './tensor.ts';
+import { showShape } from './tensor.ts';
+import type { WeightRef } from './weights.ts';
+
+export class GraphBuilder {
+  readonly #name: string;
+  readonly #nodes: Tensor[] = [];
+  readonly #used = new Map<string, number>();
+  readonly #weights = new Map<string, Tensor>();
+  readonly #outputs: GraphOutput[] = [];
+  readonly #states: StateUpdate[] = [];
+  #scope = '';
+
+  constructor(name: string) {
+    this.#name = name;
+  }
+
+  /** A value that every run brings. */
+  input(name: string, dtype: DType, shape: Shape): Tensor {
+    return this.#append(name, INPUT, [], { dtype, shape });
+  }
+
+  /** A weight of the model; asking twice gives the same node. */
+  weight(ref: WeightRef): Tensor {
+    const known = this.#weights.get(ref.name);
+    if (known) return known;
+    const node = this.#append(ref.name, WEIGHT, [], ref);
+    this.#weights.set(ref.name, node);
+    return node;
+  }
+
+  /** A value that the session keeps between runs, at its full capacity, zero at first. */
+  state(name: string, dtype: DType, shape: Shape): Tensor {
+    return this.#append(name, STATE, [], { dtype, shape });
+  }
+
+  /** Says what the session keeps for the next run: `next` must append to `state`. */
+  update(state: Tensor, next: Tensor): void {
+    if (next.op !== APPEND || next.inputs[0] !== state)
+      throw new Error(`${next.name} does not append to ${state.name}`);
+    this.#states.push({ state, next });
+  }
+
+  /**
+   * Adds an operation and returns its output.
+   * @param label what the node is called within its scope; the operation's name if absent
+   */
+  add<N extends number, A>(op: Op<N, A>, inputs: Tuple<Tensor, N>, attrs: A, label?: string): Tensor {
+    return this.#append(this.#scope + (label ?? op.name), op as AnyOp, inputs, attrs);
+  }
+
+  /** Everything added by `body` is named below `name`. */
+  scope<R>(name: string, body: () => R): R {
+    const outer = this.#scope;
+    this.#scope = `${outer}${name}.`;
+    try {
+      return body();
+    } finally {
+      this.#scope = outer;
+    }
+  }
+
+  /** Names a result that every run gives back. */
+  output(name: string, tensor: Tensor): void {
+    if (this.#outputs.some((o) => o.name === name)) throw new Error(`output '${name}' is declared twice`);
+    this.#outputs.push({ name, tensor });
+  }
+
+  build(): Graph {
+    if (this.#outputs.length === 0) throw new Error(`graph '${this.#name}' has no output`);
+    return { name: this.#name, nodes: this.#nodes, outputs: this.#outputs, states: this.#states };
+  }
+
+  #append(path: string, op: AnyOp, inputs: readonly Tensor[], attrs: unknown): Tensor {
+    const seen = (this.#used.get(path) ?? 0) + 1;
+    this.#used.set(path, seen);
+    const name = seen === 1 ? path : `${path}#${seen}`;
+    try {
+      const node = { name, op, inputs, attrs, ...op.infer(inputs, attrs) };
+      this.#nodes.push(node);
+      return node;
+    } catch (cause) {
+      const shapes = inputs.map((x) => `${x.name} ${showShape(x.shape)}`).join(', ');
+      throw new Error(`${name}: ${(cause as Error).message} (inputs: ${shapes || 'none'})`, { cause });
+    }
+  }
+}

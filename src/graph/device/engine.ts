@@ -1,0 +1,231 @@
+/**
+ * One ONNX Runtime session with its kept state. This file and list.ts are all that know onnxruntime-node; the engine
+ * blocks the thread that calls it, so commands talk to it through a worker (session.ts).
+ */
+import { InferenceSession, Tensor as OrtTensor } from 'onnxruntime-node';
+import type { CacheSpec, NamedType } from '../lower/emitter.ts';
+import type { Program } from '../lower/lower.ts';
+import type { Provider } from '../lower/target.ts';
+import type { DType, Shape, Sizes } from '../tensor.ts';
+import { elements, resolve } from '../tensor.ts';
+
+export type HostData = Float32Array | BigInt64Array | Int32Array | Uint8Array | Uint16Array;
+
+/** An array with its shape, as a run takes and gives them. */
+export interface HostTensor {
+  readonly dtype: DType;
+  readonly dims: readonly number[];
+  readonly data: HostData;
+}
+
+/** What an engine must know of a program; plain data, so that it can cross to another thread. */
+export type EngineProgram = Pick<Program, 'inputs' | 'outputs' | 'cache' | 'stop' | 'sizes'>;
+
+export interface EngineOptions {
+  /** Path of the model; its weights file lies beside it. */
+  readonly model: string;
+  readonly program: EngineProgram;
+  readonly provider: Provider;
+  readonly index: number;
+  readonly threads: number;
+  /** Where a profile of every node's time goes; none if absent. */
+  readonly profilePrefix?: string;
+  /** Refuse to run single operations on the CPU where the device lacks them. */
+  readonly strict?: boolean;
+}
+
+type Feeds = Record<string, OrtTensor>;
+type Inputs = Readonly<Record<string, HostTensor>>;
+
+const ortType = { f32: 'float32', f16: 'float16', i64: 'int64', i32: 'int32', bool: 'bool', u8: 'uint8' } as const;
+const arrayOf = {
+  f32: Float32Array,
+  f16: Uint16Array,
+  i64: BigInt64Array,
+  i32: Int32Array,
+  bool: Uint8Array,
+  u8: Uint8Array,
+} as const;
+
+/**
+ * What the binding throws when the first output is a sequence: after the run, before it copies any output. Buffers
+ * that were given for the other outputs are filled by then, so a cache of gigabytes is never copied.
+ */
+const STOPPED = 'Non tensor type is temporarily not supported.';
+
+export class Engine {
+  readonly #session: InferenceSession;
+  readonly #program: EngineProgram;
+  readonly #onDevice: boolean;
+  #states: Feeds;
+  #stop: string | undefined;
+
+  private constructor(session: InferenceSession, options: EngineOptions) {
+    this.#session = session;
+    this.#program = options.program;
+    this.#onDevice = options.provider === 'webgpu';
+    this.#stop = options.program.stop;
+    this.#states = this.#freshStates();
+  }
+
+  /** Creates the session; throws what the runtime throws when the provider does not start. */
+  static async open(options: EngineOptions): Promise<Engine> {
+    const { provider, index, program } = options;
+    const session = await InferenceSession.create(options.model, {
+      executionProviders: [providerOption(provider, index)],
+      graphOptimizationLevel: 'all',
+      intraOpNumThreads: options.threads,
+      interOpNumThreads: 1,
+      logSeverityLevel: 4,
+      extra: { session: { ...(options.strict && { disable_cpu_ep_fallback: '1' }) } },
+      ...(provider === 'webgpu' && { preferredOutputLocation: locations(program) }),
+      ...(options.profilePrefix && { enableProfiling: true, profileFilePrefix: options.profilePrefix }),
+    });
+    return new Engine(session, options);
+  }
+
+  /** One run. The cache's rows at the positions of this run are written; everything else is left as it was. */
+  async run(inputs: Inputs): Promise<Record<string, HostTensor>> {
+    const { cache, outputs } = this.#program;
+    const sizes = this.#sizesOf(inputs);
+    const feeds: Feeds = { ...this.#states, ...fusedInputs(cache, inputs) };
+    for (const { name, dtype } of this.#program.inputs) feeds[name] = toOrt(given(inputs, name), dtype);
+    const results = await this.#call(feeds, sizes);
+    const positions = cache && given(inputs, cache.positions);
+    for (const state of cache?.states ?? []) {
+      const next = results[state.next.name];
+      if (state.write === 'in-place') this.#states[state.name] = next ?? (this.#states[state.name] as OrtTensor);
+      else if (positions) writeRows(this.#states[state.name] as OrtTensor, next as OrtTensor, positions);
+    }
+    return Object.fromEntries(outputs.map((o) => [o.name, toHost(results[o.name] as OrtTensor, o.dtype)]));
+  }
+
+  /** Forgets the kept state. Rows beyond the positions of a run are never read, so nothing needs to be cleared. */
+  reset(): void {
+    if (this.#onDevice) return;
+    this.#states = this.#freshStates();
+  }
+
+  async close(): Promise<void> {
+    await this.#session.release();
+  }
+
+  /** Ends profiling; the profile's file is complete afterwards. */
+  endProfile(): void {
+    this.#session.endProfiling();
+  }
+
+  async #call(feeds: Feeds, sizes: Sizes): Promise<Feeds> {
+    const { outputs, cache } = this.#program;
+    const inPlace = (cache?.states ?? []).filter((s) => s.write === 'in-place');
+    const rows = (cache?.states ?? []).filter((s) => s.write === 'rows');
+    const fetches: Record<string, OrtTensor | null> = {};
+    for (const state of inPlace) fetches[state.next.name] = this.#states[state.name] ?? null;
+    for (const state of rows) fetches[state.next.name] = null;
+    if (!this.#stop) {
+      for (const output of outputs) fetches[output.name] = null;
+      return (await this.#session.run(feeds, fetches)) as Feeds;
+    }
+    const made = Object.fromEntries(outputs.map((o) => [o.name, blank(o, sizes)]));
+    const all = { [this.#stop]: null, ...made, ...fetches };
+    try {
+      // A binding that can return sequences hands out the very buffers: then nothing is left to be avoided.
+      return (await this.#session.run(feeds, all)) as Feeds;
+    } catch (error) {
+      if (!(error instanceof Error) || !error.message.includes(STOPPED)) throw error;
+      if (Object.values(made).every(isWritten)) return made;
+      this.#stop = undefined;
+      return this.#call(feeds, sizes);
+    }
+  }
+
+  #sizesOf(inputs: Inputs): Sizes {
+    const sizes: Record<string, number> = { ...this.#program.sizes };
+    for (const { name, shape } of this.#program.inputs) bind(sizes, shape, given(inputs, name).dims);
+    return sizes;
+  }
+
+  #freshStates(): Feeds {
+    const { cache, sizes } = this.#program;
+    return Object.fromEntries((cache?.states ?? []).map((s) => [s.name, zeros(s, sizes)]));
+  }
+}
+
+const providerOption = (provider: Provider, index: number) =>
+  provider === 'cpu' || provider === 'coreml' ? provider : { name: provider, deviceId: index };
+
+const locations = (program: EngineProgram): Record<string, 'gpu-buffer' | 'cpu'> =>
+  Object.fromEntries([
+    ...program.outputs.map((o) => [o.name, 'cpu'] as const),
+    ...(program.cache?.states ?? []).map((s) => [s.next.name, s.write === 'in-place' ? 'gpu-buffer' : 'cpu'] as const),
+  ]);
+
+const given = (inputs: Inputs, name: string): HostTensor => {
+  const tensor = inputs[name];
+  if (!tensor) throw new Error(`the run lacks input '${name}'`);
+  return tensor;
+};
+
+const bind = (sizes: Record<string, number>, shape: Shape, dims: readonly number[]): void => {
+  shape.forEach((dim, axis) => {
+    const n = dims[axis] ?? -1;
+    const known = typeof dim === 'number' ? dim : sizes[dim];
+    if (known !== undefined && known !== n) throw new Error(`dimension '${dim}' is ${n} here and ${known} elsewhere`);
+    if (typeof dim === 'string') sizes[dim] = n;
+  });
+};
+
+const toOrt = ({ data, dims }: HostTensor, dtype: DType): OrtTensor => new OrtTensor(ortType[dtype], data, [...dims]);
+
+const toHost = (tensor: OrtTensor, dtype: DType): HostTensor => ({
+  dtype,
+  dims: tensor.dims,
+  data: tensor.data as HostData,
+});
+
+const zeros = ({ dtype, shape }: NamedType, sizes: Sizes): OrtTensor => {
+  const dims = resolve(shape, sizes);
+  return new OrtTensor(ortType[dtype], new arrayOf[dtype](elements(dims)), dims);
+};
+
+/** A buffer for one output, marked so that it shows whether the run wrote it. */
+const blank = (type: NamedType, sizes: Sizes): OrtTensor => {
+  const tensor = zeros(type, sizes);
+  if (tensor.data instanceof Float32Array) tensor.data[0] = UNWRITTEN;
+  return tensor;
+};
+
+const UNWRITTEN = Number.NaN;
+
+const isWritten = (tensor: OrtTensor): boolean =>
+  !(tensor.data instanceof Float32Array) ||
+  !Number.isNaN(tensor.data[0]) ||
+  tensor.data.some((x) => !Number.isNaN(x) && x !== 0);
+
+/** Each sequence's last position and the number of keys in view, for the fused kernel. */
+const fusedInputs = (cache: CacheSpec | undefined, inputs: Inputs): Feeds => {
+  if (!cache?.fused) return {};
+  const { data, dims } = given(inputs, cache.positions);
+  const [nSeq, nToken] = dims as readonly [number, number];
+  const last = Int32Array.from({ length: nSeq }, (_, s) => Number(data[(s + 1) * nToken - 1]));
+  return {
+    [cache.fused.last]: new OrtTensor('int32', last, [nSeq]),
+    [cache.fused.nKv]: new OrtTensor('int32', Int32Array.of(last.reduce((a, b) => Math.max(a, b)) + 1), []),
+  };
+};
+
+/** Copies a run's rows `[B, n, T, d]` into a state `[B, n, nCtx, d]` at their positions `[B, T]`. */
+const writeRows = (state: OrtTensor, rows: OrtTensor, positions: HostTensor): void => {
+  const [nSeq, nHead, nToken, d] = rows.dims as [number, number, number, number];
+  const nCtx = state.dims[2] as number;
+  const [from, to] = [rows.data as Float32Array, state.data as Float32Array];
+  for (let s = 0; s < nSeq; s++) {
+    for (let h = 0; h < nHead; h++) {
+      for (let t = 0; t < nToken; t++) {
+        const source = ((s * nHead + h) * nToken + t) * d;
+        const row = Number(positions.data[s * nToken + t]);
+        to.set(from.subarray(source, source + d), ((s * nHead + h) * nCtx + row) * d);
+      }
+    }
+  }
+};

@@ -1,0 +1,118 @@
+/** Runs a program in a worker thread, so that the terminal, Ctrl-C and progress stay alive while the engine is busy. */
+import { Worker } from 'node:worker_threads';
+import { UserError } from '../../errors.ts';
+import type { Program } from '../lower/lower.ts';
+import type { Device } from './device.ts';
+import { deviceId } from './device.ts';
+import type { EngineOptions, HostTensor } from './engine.ts';
+import type { Progress } from './files.ts';
+import { writeProgram } from './files.ts';
+import type { Answer, Request } from './worker.ts';
+
+export interface Session {
+  readonly program: Program;
+  /** One run: every input of the program in, every output out; the cache stays inside. */
+  run(inputs: Readonly<Record<string, HostTensor>>): Promise<Record<string, HostTensor>>;
+  /** Forgets the states. */
+  reset(): Promise<void>;
+  /** Waits for the run in flight, then frees everything. */
+  close(): Promise<void>;
+}
+
+export interface SessionOptions {
+  readonly threads: number;
+  /** Folder for the prepared weights. */
+  readonly cacheFolder: string;
+  readonly progress?: Progress;
+  readonly profilePrefix?: string;
+  readonly strict?: boolean;
+}
+
+/**
+ * Prepares the weights, starts the engine and loads the program.
+ * @throws UserError 'device' when the device refuses the program
+ */
+export const openSession = async (program: Program, device: Device, options: SessionOptions): Promise<Session> => {
+  const files = await writeProgram(program, options.cacheFolder, options.progress);
+  const port = new Engine(device);
+  const { onnx: _onnx, initializers: _initializers, ...plain } = program;
+  try {
+    await port.ask({
+      kind: 'open',
+      options: {
+        model: files.model,
+        program: plain,
+        provider: device.provider,
+        index: device.index,
+        threads: options.threads,
+        ...(options.profilePrefix && { profilePrefix: options.profilePrefix }),
+        ...(options.strict && { strict: true }),
+      } satisfies EngineOptions,
+    });
+  } catch (error) {
+    await port.close();
+    await files.remove();
+    const hint = 'use --device cpu, or --list-devices to see what this machine has';
+    throw new UserError(
+      'device',
+      `device '${deviceId(device)}' cannot load the model: ${(error as Error).message}`,
+      hint,
+    );
+  }
+  // Windows keeps a mapped file locked; elsewhere the mapping outlives the name.
+  const removeLate = process.platform === 'win32';
+  if (!removeLate) await files.remove();
+  return {
+    program,
+    run: async (inputs) => (await port.ask({ kind: 'run', inputs })) as Record<string, HostTensor>,
+    reset: async () => void (await port.ask({ kind: 'reset' })),
+    close: async () => {
+      await port.close();
+      if (removeLate) await files.remove();
+    },
+  };
+};
+
+interface Waiting {
+  resolve(value: unknown): void;
+  reject(error: Error): void;
+}
+
+/** Questions to the worker and their answers, in order. */
+class Engine {
+  readonly #worker: Worker;
+  readonly #waiting: Waiting[] = [];
+
+  constructor(device: Device) {
+    this.#worker = new Worker(workerFile, { name: `engine ${deviceId(device)}` });
+    this.#worker.on('message', (answer: Answer) => {
+      const question = this.#waiting.shift();
+      if (answer.kind === 'failed') question?.reject(new Error(answer.message));
+      else question?.resolve(answer.value);
+    });
+    this.#worker.on('error', (error) => this.#failAll(error as Error));
+    this.#worker.on('exit', () => this.#failAll(new Error('the engine has stopped')));
+  }
+
+  ask(request: Request): Promise<unknown> {
+    return new Promise((resolve, reject) => {
+      this.#waiting.push({ resolve, reject });
+      this.#worker.postMessage(request);
+    });
+  }
+
+  /** The worker ends by itself: to terminate it during a run would abort the process. */
+  async close(): Promise<void> {
+    await this.ask({ kind: 'close' });
+    await this.#worker.terminate();
+  }
+
+  #failAll(error: Error): void {
+    for (const question of this.#waiting.splice(0)) question.reject(error);
+  }
+}
+
+/** Workers run built code; from sources (in tests) the built worker is taken too. */
+const workerFile = import.meta.url.endsWith('.ts')
+  ? new URL('../../../dist/graph/device/worker.js', import.meta.url)
+  : new URL('./worker.js', import.meta.url);

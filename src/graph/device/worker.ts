@@ -1,0 +1,58 @@
+/** The worker thread's side of a session: one question at a time, answered in order. */
+import { parentPort } from 'node:worker_threads';
+import { messageOf } from '../../errors.ts';
+import type { EngineOptions, HostTensor } from './engine.ts';
+import { Engine } from './engine.ts';
+
+export type Request =
+  | { readonly kind: 'open'; readonly options: EngineOptions }
+  | { readonly kind: 'run'; readonly inputs: Readonly<Record<string, HostTensor>> }
+  | { readonly kind: 'reset' }
+  | { readonly kind: 'close' };
+
+export type Answer =
+  | { readonly kind: 'done'; readonly value: unknown }
+  | { readonly kind: 'failed'; readonly message: string };
+
+let engine: Engine | undefined;
+let profiles = false;
+
+const opened = (): Engine => {
+  if (!engine) throw new Error('no program is loaded');
+  return engine;
+};
+
+const answer = async (request: Request): Promise<unknown> => {
+  switch (request.kind) {
+    case 'open':
+      profiles = request.options.profilePrefix !== undefined;
+      engine = await Engine.open(request.options);
+      return undefined;
+    case 'run':
+      return opened().run(request.inputs);
+    case 'reset':
+      return opened().reset();
+    case 'close':
+      if (profiles) engine?.endProfile();
+      await engine?.close();
+      engine = undefined;
+      return undefined;
+  }
+};
+
+let last: Promise<void> = Promise.resolve();
+
+parentPort?.on('message', (request: Request) => {
+  last = last.then(async () => {
+    try {
+      const value = await answer(request);
+      parentPort?.postMessage({ kind: 'done', value } satisfies Answer, request.kind === 'run' ? buffersOf(value) : []);
+    } catch (error) {
+      parentPort?.postMessage({ kind: 'failed', message: messageOf(error) } satisfies Answer);
+    }
+  });
+});
+
+/** Outputs change hands without a copy. */
+const buffersOf = (value: unknown): ArrayBuffer[] =>
+  Object.values(value as Record<string, HostTensor>).map((t) => t.data.buffer as ArrayBuffer);

@@ -1,0 +1,46 @@
+/** The finished graph: nodes in the order in which they were made, which is an order in which they can run. */
+import type { Sized, Sizes, Tensor } from './tensor.ts';
+import { bytesPerElement, sized } from './tensor.ts';
+
+export interface GraphOutput {
+  readonly name: string;
+  readonly tensor: Tensor;
+}
+
+/** What a run leaves behind for the next: `next` is `state` with this run's rows appended. */
+export interface StateUpdate {
+  readonly state: Tensor;
+  readonly next: Tensor;
+}
+
+export interface Graph {
+  readonly name: string;
+  readonly nodes: readonly Tensor[];
+  readonly outputs: readonly GraphOutput[];
+  readonly states: readonly StateUpdate[];
+}
+
+export interface Cost {
+  readonly flops: number;
+  readonly bytes: number;
+}
+
+const storedBytes = (s: Sized): number => s.size * bytesPerElement[s.dtype];
+
+/** Floating-point operations and bytes moved by one node. */
+export const nodeCost = (node: Tensor, sizes: Sizes): Cost => {
+  const inputs = node.inputs.map((x) => sized(x, sizes));
+  const output = sized(node, sizes);
+  return {
+    flops: node.op.flops?.(inputs, output, node.attrs) ?? 0,
+    bytes:
+      node.op.bytes?.(inputs, output, node.attrs) ??
+      inputs.reduce((sum, x) => sum + storedBytes(x), storedBytes(output)),
+  };
+};
+
+/** The cost of one run with these sizes of the symbolic dimensions. */
+export const cost = (graph: Graph, sizes: Sizes): Cost =>
+  graph.nodes
+    .map((node) => nodeCost(node, sizes))
+    .reduce((a, b) => ({ flops: a.flops + b.flops, bytes: a.bytes + b.bytes }), { flops: 0, bytes: 0 });

@@ -1,0 +1,250 @@
+/** Collects the ONNX nodes, inputs, weights and kept values of one graph while its operations are lowered. */
+import type { Float } from '../op.ts';
+import type { Sizes, TensorType } from '../tensor.ts';
+import type { WeightRef } from '../weights.ts';
+import { product, rows } from './forms.ts';
+import type { InitializerGroup } from './initializers.ts';
+import { computedGroup, denseGroup } from './initializers.ts';
+import type { Target } from './target.ts';
+import { hasKernel } from './target.ts';
+
+/** A value of the ONNX graph, or a weight that nobody has asked for in a particular form yet. */
+export type Value = Computed | StoredWeight;
+
+export interface Computed {
+  readonly kind: 'computed';
+  name: string;
+}
+
+export interface StoredWeight {
+  readonly kind: 'weight';
+  readonly ref: WeightRef;
+}
+
+/** A bare number is an int attribute, a list of numbers ints; a float says so. */
+export type Attribute = number | Float | readonly number[] | string;
+export type Attributes = Readonly<Record<string, Attribute>>;
+
+export interface OnnxNode {
+  readonly opType: string;
+  readonly name: string;
+  readonly inputs: readonly (Computed | undefined)[];
+  readonly outputs: readonly Computed[];
+  readonly attributes: Attributes;
+}
+
+/** A small constant that stays inside the model. */
+export interface Constant {
+  readonly name: string;
+  readonly dtype: 'i64' | 'f32';
+  readonly dims: readonly number[];
+  readonly values: readonly number[];
+}
+
+export interface NamedType extends TensorType {
+  readonly name: string;
+}
+
+/** A value kept between runs. `next` is all of it, written in place, or only this run's rows. */
+export interface CacheState extends NamedType {
+  readonly next: NamedType;
+  readonly write: 'in-place' | 'rows';
+}
+
+/** How a session keeps a cache: which input says where rows go, and what it must tell the fused kernel. */
+export interface CacheSpec {
+  /** The input `[B, T]` with every token's position. */
+  readonly positions: string;
+  /** Extra inputs of the fused kernel: each sequence's last position, i32 `[B]`; the keys in view, i32 scalar. */
+  readonly fused?: { readonly last: string; readonly nKv: string };
+  readonly states: readonly CacheState[];
+}
+
+const FUSED_LAST = 'cache.last_position';
+const FUSED_NKV = 'cache.n_kv';
+
+export class Emitter {
+  readonly target: Target;
+  readonly nodes: OnnxNode[] = [];
+  readonly inputs: NamedType[] = [];
+  readonly constants: Constant[] = [];
+  readonly groups: InitializerGroup[] = [];
+  readonly states: CacheState[] = [];
+  /** The name of the tensor being lowered; nodes are named after it. */
+  nodeName = '';
+  readonly #sizes: Sizes;
+  readonly #stored = new Map<string, readonly Computed[]>();
+  readonly #constants = new Map<string, Computed>();
+  readonly #taken = new Map<string, number>();
+  #positions: string | undefined;
+  #isFused = false;
+
+  constructor(target: Target, sizes: Sizes) {
+    this.target = target;
+    this.#sizes = sizes;
+  }
+
+  /** Whether the target has this kernel beyond the ONNX standard and may use it. */
+  has(kernel: string): boolean {
+    return hasKernel(this.target, kernel);
+  }
+
+  /** The value of a dimension that is fixed when a session is made, such as 'nCtx'. */
+  sizeOf(dim: string): number {
+    const n = this.#sizes[dim];
+    if (n === undefined) throw new Error(`dimension '${dim}' must be given to lower this graph`);
+    return n;
+  }
+
+  /** A node with one output. */
+  node(opType: string, inputs: readonly (Value | undefined)[], attributes: Attributes = {}): Computed {
+    return this.nodeOf(opType, inputs, 1, attributes)[0] as Computed;
+  }
+
+  /** A node with several outputs; those past what is needed may be ignored. */
+  nodeOf(
+    opType: string,
+    inputs: readonly (Value | undefined)[],
+    nOutput: number,
+    attributes: Attributes = {},
+  ): readonly Computed[] {
+    const name = this.#unique(`${this.nodeName}/${opType}`);
+    const outputs = Array.from({ length: nOutput }, (_, i) => computed(i === 0 ? name : `${name}.${i}`));
+    const resolved = inputs.map((v) => (v ? this.#resolve(v) : undefined));
+    this.nodes.push({ opType, name, inputs: resolved, outputs, attributes });
+    return outputs;
+  }
+
+  input(name: string, type: TensorType): Computed {
+    this.inputs.push({ name, ...type });
+    return computed(name);
+  }
+
+  i64(values: readonly number[]): Computed {
+    return this.#constant('i64', [values.length], values);
+  }
+
+  i64Scalar(value: number): Computed {
+    return this.#constant('i64', [], [value]);
+  }
+
+  f32(values: readonly number[]): Computed {
+    return this.#constant('f32', [values.length], values);
+  }
+
+  weight(ref: WeightRef): StoredWeight {
+    return { kind: 'weight', ref };
+  }
+
+  /** One expert's matrix of a weight `[nExpert, nOut, nIn]`. */
+  expert(value: Value, expert: number): StoredWeight {
+    return this.weight(storedIn(value).at(expert));
+  }
+
+  /** x times the transposes of these weights, side by side: `[..., nIn]` -> `[..., sum of nOut]`. */
+  product(x: Value, weights: readonly Value[]): Computed {
+    return product(this, x, weights.map(storedIn));
+  }
+
+  /** Rows of a stored table `[n, d]` by ids `[...]` -> `[..., d]`, float32. */
+  rows(table: Value, ids: Value): Computed {
+    return rows(this, storedIn(table), ids);
+  }
+
+  /** Values computed while the weights are written. */
+  computed(name: string, dims: readonly number[], compute: () => Promise<Float32Array>): Computed {
+    return this.store(name, () => computedGroup(name, dims, compute))[0] as Computed;
+  }
+
+  /** The values of a group of initialisers, made once per key. */
+  store(key: string, group: () => InitializerGroup): readonly Computed[] {
+    const known = this.#stored.get(key);
+    if (known) return known;
+    const made = group();
+    const values = made.parts.map((part) => computed(part.name));
+    this.groups.push(made);
+    this.#stored.set(key, values);
+    return values;
+  }
+
+  /** The session must write `rows`, the new rows of `state`, at their positions. */
+  keepRows(state: Value, rows: Value, type: TensorType, pos: Value): void {
+    this.#keep(state, { ...type, name: this.#resolve(rows).name }, 'rows', pos);
+  }
+
+  /** The kernel writes into the buffer of `state`; `next` is the same memory afterwards. */
+  keepInPlace(state: Value, next: Value, pos: Value): void {
+    const past = this.#inputNamed(this.#resolve(state).name);
+    this.#keep(state, { ...past, name: this.#resolve(next).name }, 'in-place', pos);
+  }
+
+  /** Each sequence's last position, i32 `[B]`, and the number of keys in view, i32 scalar: the session fills them in. */
+  fusedCache(batch: TensorType['shape'][number]): readonly [last: Computed, nKv: Computed] {
+    if (!this.#isFused) {
+      this.input(FUSED_LAST, { dtype: 'i32', shape: [batch] });
+      this.input(FUSED_NKV, { dtype: 'i32', shape: [] });
+      this.#isFused = true;
+    }
+    return [computed(FUSED_LAST), computed(FUSED_NKV)];
+  }
+
+  /** A sequence of nothing; its name. */
+  emptySequence(): string {
+    this.nodeName = 'stop';
+    return this.node('SequenceEmpty', []).name;
+  }
+
+  /** The cache of the finished graph, if it keeps one. */
+  cache(): CacheSpec | undefined {
+    if (this.#positions === undefined) return undefined;
+    return {
+      positions: this.#positions,
+      ...(this.#isFused && { fused: { last: FUSED_LAST, nKv: FUSED_NKV } }),
+      states: this.states,
+    };
+  }
+
+  #keep(state: Value, next: NamedType, write: CacheState['write'], pos: Value): void {
+    const positions = this.#resolve(pos).name;
+    if (this.#positions !== undefined && this.#positions !== positions)
+      throw new Error(`the cache is written at '${this.#positions}' and at '${positions}'`);
+    this.#positions = positions;
+    this.states.push({ ...this.#inputNamed(this.#resolve(state).name), next, write });
+  }
+
+  #inputNamed(name: string): NamedType {
+    const input = this.inputs.find((i) => i.name === name);
+    if (!input) throw new Error(`'${name}' is not an input`);
+    return input;
+  }
+
+  #resolve(value: Value): Computed {
+    if (value.kind === 'computed') return value;
+    const { ref } = value;
+    return this.store(ref.name, () => denseGroup(ref.name, [ref]))[0] as Computed;
+  }
+
+  #constant(dtype: Constant['dtype'], dims: readonly number[], values: readonly number[]): Computed {
+    const key = `${dtype}[${dims}](${values})`;
+    let known = this.#constants.get(key);
+    if (!known) {
+      known = computed(`const.${key}`);
+      this.#constants.set(key, known);
+      this.constants.push({ name: known.name, dtype, dims, values });
+    }
+    return known;
+  }
+
+  #unique(name: string): string {
+    const n = (this.#taken.get(name) ?? 0) + 1;
+    this.#taken.set(name, n);
+    return n === 1 ? name : `${name}#${n}`;
+  }
+}
+
+const computed = (name: string): Computed => ({ kind: 'computed', name });
+
+const storedIn = (value: Value): WeightRef => {
+  if (value.kind !== 'weight') throw new Error(`'${value.name}' is computed; a stored weight is needed here`);
+  return value.ref;
+};

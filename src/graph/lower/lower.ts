@@ -1,0 +1,111 @@
+/** Graph -> program: walks the nodes once, lets a fusion or the operation itself emit each, and writes the model. */
+import type { Graph } from '../graph.ts';
+import type { Sizes, Tensor } from '../tensor.ts';
+import type { CacheSpec, NamedType, Value } from './emitter.ts';
+import { Emitter } from './emitter.ts';
+import { findFusions } from './fuse.ts';
+import type { InitializerGroup } from './initializers.ts';
+import type { StoredInitializer } from './onnx.ts';
+import { onnxModel } from './onnx.ts';
+import type { Target } from './target.ts';
+
+/** What a device can load: knows no model. */
+export interface Program {
+  readonly name: string;
+  /** A serialised ONNX model; its weights are in a file beside it, at the offsets below. */
+  readonly onnx: Uint8Array;
+  readonly initializers: readonly PlacedGroup[];
+  /** Length of the weights file. */
+  readonly weightBytes: number;
+  /** What a run must bring; the cache's own inputs are not among them. */
+  readonly inputs: readonly NamedType[];
+  readonly outputs: readonly NamedType[];
+  readonly cache?: CacheSpec;
+  /** An empty sequence, the first output: fetching it keeps the binding from copying the cache (see device/engine.ts). */
+  readonly stop?: string;
+  /** Dimensions fixed by lowering. */
+  readonly sizes: Sizes;
+  readonly target: Target;
+}
+
+export interface PlacedGroup extends InitializerGroup {
+  readonly parts: readonly StoredInitializer[];
+}
+
+/** ONNX Runtime maps weights that begin on a page. */
+const PAGE = 4096;
+
+/**
+ * Lowers a graph to an ONNX program.
+ * @param sizes values of the dimensions that a session fixes: 'nCtx', and 'B' where there is a cache
+ */
+export const lower = (graph: Graph, target: Target, sizes: Sizes): Program => {
+  const o = new Emitter(target, sizes);
+  const fusions = findFusions(graph, o);
+  const values = new Map<Tensor, Value>();
+  const valueOf = (x: Tensor): Value => {
+    const value = values.get(x);
+    if (!value) throw new Error(`'${x.name}' is used before it is computed`);
+    return value;
+  };
+
+  for (const tensor of graph.nodes) {
+    o.nodeName = tensor.name;
+    const fusion = fusions.at.get(tensor);
+    if (fusion) {
+      for (const [made, value] of fusion.emit(o, valueOf)) values.set(made, named(value, made.name));
+    } else if (!fusions.covered.has(tensor)) {
+      const made = tensor.op.lower(o, tensor.inputs.map(valueOf), tensor.attrs, tensor.inputs);
+      values.set(tensor, tensor.inputs.some((x) => values.get(x) === made) ? made : named(made, tensor.name));
+    }
+  }
+  const outputs = graph.outputs.map(({ name, tensor }) => {
+    const value = named(valueOf(tensor), name);
+    return { name: value.kind === 'computed' ? value.name : name, dtype: tensor.dtype, shape: tensor.shape };
+  });
+
+  const cache = o.cache();
+  const stop = cache?.fused && target.provider !== 'webgpu' ? o.emptySequence() : undefined;
+  const { placed, weightBytes } = place(o.groups);
+  const kept = new Set([...(cache?.states ?? []).map((s) => s.name), cache?.fused?.last, cache?.fused?.nKv]);
+  return {
+    name: graph.name,
+    onnx: onnxModel({
+      name: graph.name,
+      nodes: o.nodes,
+      inputs: o.inputs,
+      ...(stop && { sequence: stop }),
+      outputs: [...outputs, ...(cache?.states ?? []).map((s) => s.next)],
+      constants: o.constants,
+      initializers: placed.flatMap((group) => group.parts),
+    }),
+    initializers: placed,
+    weightBytes,
+    inputs: o.inputs.filter((input) => !kept.has(input.name)),
+    outputs,
+    ...(cache && { cache }),
+    ...(stop && { stop }),
+    sizes,
+    target,
+  };
+};
+
+/** Values bear the names of our tensors, so that a profile or a viewer of the ONNX speaks as our graph does. */
+const named = (value: Value, name: string): Value => {
+  if (value.kind === 'computed') value.name = name;
+  return value;
+};
+
+/** Gives every initialiser its place in the weights file. */
+const place = (groups: readonly InitializerGroup[]): { placed: PlacedGroup[]; weightBytes: number } => {
+  let end = 0;
+  const placed = groups.map((group) => ({
+    load: () => group.load(),
+    parts: group.parts.map((part) => {
+      const offset = Math.ceil(end / PAGE) * PAGE;
+      end = offset + part.byteLength;
+      return { ...part, offset };
+    }),
+  }));
+  return { placed, weightBytes: end };
+};

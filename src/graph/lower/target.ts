@@ -1,0 +1,45 @@
+/** What a graph is lowered for. Blocks and ops never see it; the emitter and the fusions choose by it. */
+
+/** ONNX Runtime's execution providers. */
+export type Provider = 'cpu' | 'cuda' | 'webgpu' | 'dml' | 'coreml';
+
+/**
+ * How weights are multiplied.
+ * f32: widened, float32 arithmetic; the yardstick. block: 4- and 8-bit blocks as the file has them.
+ */
+export type Compute = 'f32' | 'block';
+
+export interface Target {
+  readonly provider: Provider;
+  readonly compute: Compute;
+  /** Whether kernels for whole patterns may be used; the plain form must give the same values. */
+  readonly fused: boolean;
+}
+
+const everywhere = [
+  'MatMulNBits',
+  'GatherBlockQuantized',
+  'GroupQueryAttention',
+  'QuickGelu',
+  'SimplifiedLayerNormalization',
+  'SkipSimplifiedLayerNormalization',
+];
+
+/** Kernels beyond the ONNX standard, by provider; CoreML leaves what it lacks to the CPU's. */
+const kernels: Readonly<Record<Provider, ReadonlySet<string>>> = {
+  cpu: new Set([...everywhere, 'FusedMatMul']),
+  coreml: new Set([...everywhere, 'FusedMatMul']),
+  cuda: new Set([...everywhere, 'FusedMatMul']),
+  webgpu: new Set(everywhere),
+  dml: new Set(everywhere),
+};
+
+/** Whether the target has a kernel of this name and may use it. */
+export const hasKernel = (target: Target, name: string): boolean => target.fused && kernels[target.provider].has(name);
+
+/**
+ * MatMulNBits' accuracy_level: 4 rounds activations to int8 per block, as llama.cpp's kernels do, and is the fast
+ * form on CPUs; GPUs gain nothing from it and compute in float.
+ */
+export const accuracyLevel = (target: Target): number =>
+  target.provider === 'cpu' || target.provider === 'coreml' ? 4 : 0;

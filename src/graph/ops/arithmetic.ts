@@ -1,0 +1,101 @@
+/** Element by element: sums, products, activations, softmax. */
+import type { GraphBuilder } from '../builder.ts';
+import { op } from '../op.ts';
+import type { Dim, Shape, Tensor, TensorType } from '../tensor.ts';
+import { showShape } from '../tensor.ts';
+
+/** The shape of two operands of which one may repeat along missing axes or axes of extent 1. */
+const broadcast = (a: Shape, b: Shape): Shape => {
+  const rank = Math.max(a.length, b.length);
+  const at = (shape: Shape, i: number): Dim => shape[i - (rank - shape.length)] ?? 1;
+  return Array.from({ length: rank }, (_, i) => {
+    const [x, y] = [at(a, i), at(b, i)];
+    if (x !== y && x !== 1 && y !== 1) throw new Error(`${showShape(a)} and ${showShape(b)} do not fit`);
+    return x === 1 ? y : x;
+  });
+};
+
+const binary = (name: string, onnx: string) =>
+  op<2>({
+    name,
+    infer: ([a, b]) => ({ dtype: a.dtype, shape: broadcast(a.shape, b.shape) }),
+    lower: (o, [a, b]) => o.node(onnx, [a, b]),
+    flops: (_, y) => y.size,
+  });
+
+const same = (x: TensorType): TensorType => ({ dtype: x.dtype, shape: x.shape });
+
+export const ADD = binary('add', 'Add');
+export const MUL = binary('mul', 'Mul');
+export const DIV = binary('div', 'Div');
+
+/** x * sigmoid(x): Elfwing et al. 2017. */
+export const SILU = op<1>({
+  name: 'silu',
+  infer: ([x]) => same(x),
+  lower: (o, [x]) => o.node('Mul', [x, o.node('Sigmoid', [x])]),
+  flops: (_, y) => 5 * y.size,
+});
+
+/** Hendrycks & Gimpel 2016: x * Phi(x), exactly (erf) or by the tanh approximation. */
+export const GELU = op<1, { form: 'erf' | 'tanh' }>({
+  name: 'gelu',
+  infer: ([x]) => same(x),
+  lower: (o, [x], { form }) => o.node('Gelu', [x], { approximate: form === 'erf' ? 'none' : 'tanh' }),
+  flops: (_, y) => 8 * y.size,
+});
+
+export const SIGMOID = op<1>({
+  name: 'sigmoid',
+  infer: ([x]) => same(x),
+  lower: (o, [x]) => o.node('Sigmoid', [x]),
+  flops: (_, y) => 4 * y.size,
+});
+
+/** Over the last axis. */
+export const SOFTMAX = op<1>({
+  name: 'softmax',
+  infer: ([x]) => same(x),
+  lower: (o, [x]) => o.node('Softmax', [x], { axis: -1 }),
+  flops: (_, y) => 5 * y.size,
+});
+
+export const SCALE = op<1, { by: number }>({
+  name: 'scale',
+  infer: ([x]) => same(x),
+  lower: (o, [x], { by }) => o.node('Mul', [x, o.f32([by])]),
+  flops: (_, y) => y.size,
+});
+
+/** The sum over the last axis, which stays with extent 1. */
+export const SUM = op<1>({
+  name: 'sum',
+  infer: ([x]) => ({ dtype: x.dtype, shape: [...x.shape.slice(0, -1), 1] }),
+  lower: (o, [x]) => o.node('ReduceSum', [x, o.i64([-1])], { keepdims: 1 }),
+  flops: ([x]) => x.size,
+});
+
+/** What a feed-forward layer applies between its products. */
+export type Activation = 'silu' | 'gelu' | 'gelu_tanh';
+
+export const add = (g: GraphBuilder, a: Tensor, b: Tensor): Tensor => g.add(ADD, [a, b], undefined);
+export const mul = (g: GraphBuilder, a: Tensor, b: Tensor): Tensor => g.add(MUL, [a, b], undefined);
+export const div = (g: GraphBuilder, a: Tensor, b: Tensor): Tensor => g.add(DIV, [a, b], undefined);
+export const silu = (g: GraphBuilder, x: Tensor): Tensor => g.add(SILU, [x], undefined);
+export const gelu = (g: GraphBuilder, x: Tensor, form: 'erf' | 'tanh' = 'erf'): Tensor => g.add(GELU, [x], { form });
+export const sigmoid = (g: GraphBuilder, x: Tensor): Tensor => g.add(SIGMOID, [x], undefined);
+export const softmax = (g: GraphBuilder, x: Tensor): Tensor => g.add(SOFTMAX, [x], undefined);
+export const scale = (g: GraphBuilder, x: Tensor, by: number): Tensor => g.add(SCALE, [x], { by });
+export const sum = (g: GraphBuilder, x: Tensor): Tensor => g.add(SUM, [x], undefined);
+
+/** The activation by its name. */
+export const activate = (g: GraphBuilder, x: Tensor, act: Activation): Tensor => {
+  switch (act) {
+    case 'silu':
+      return silu(g, x);
+    case 'gelu':
+      return gelu(g, x, 'erf');
+    case 'gelu_tanh':
+      return gelu(g, x, 'tanh');
+  }
+};

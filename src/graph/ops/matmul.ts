@@ -1,0 +1,67 @@
+/** Products with weights. Which kernel and which form of the weight is the emitter's choice, by target. */
+import type { GraphBuilder } from '../builder.ts';
+import { expectRank, op } from '../op.ts';
+import type { Dim, Tensor } from '../tensor.ts';
+import { size } from '../tensor.ts';
+import type { Linear } from '../weights.ts';
+
+/** x `[..., nIn]` times the transpose of weight `[nOut, nIn]` -> `[..., nOut]`. */
+export const LINEAR = op<2>({
+  name: 'linear',
+  infer([x, weight]) {
+    expectRank(weight, 2, 'weight');
+    if (size(x, -1) !== size(weight, 1)) throw new Error(`rows of ${size(x, -1)} times a weight of ${size(weight, 1)}`);
+    return { dtype: x.dtype, shape: [...x.shape.slice(0, -1), size(weight, 0)] };
+  },
+  lower: (o, [x, weight]) => o.product(x, [weight]),
+  flops: ([x, weight]) => 2 * x.size * (weight.dims[0] ?? 0),
+});
+
+/**
+ * Products with the weights of chosen experts (ggml's mul_mat_id): row r of x `[nRow, nIn]` meets the weights
+ * `[nExpert, nOut, nIn]` of expert ids[r], `[nRow]` -> `[nRow, nOut]`. Only rows of a chosen expert are computed.
+ */
+export const EXPERT_LINEAR = op<3>({
+  name: 'expert_linear',
+  infer([x, weight, ids]) {
+    expectRank(weight, 3, 'weight');
+    expectRank(ids, 1, 'ids');
+    if (size(x, -1) !== size(weight, 2)) throw new Error(`rows of ${size(x, -1)} times a weight of ${size(weight, 2)}`);
+    return { dtype: x.dtype, shape: [x.shape[0] as Dim, size(weight, 1)] };
+  },
+  lower(o, [x, weight, ids], _, [, type]) {
+    const nRow = o.node('Shape', [ids]);
+    let y = o.node('Expand', [o.f32([0]), o.node('Concat', [nRow, o.i64([size(type, 1)])], { axis: 0 })]);
+    for (let expert = 0; expert < size(type, 0); expert++) {
+      const chosen = o.node('NonZero', [o.node('Equal', [ids, o.i64([expert])])]); // [1, nChosen]
+      const rows = o.node('Gather', [x, o.node('Squeeze', [chosen, o.i64([0])])], { axis: 0 });
+      const product = o.product(rows, [o.expert(weight, expert)]);
+      y = o.node('ScatterND', [y, o.node('Transpose', [chosen], { perm: [1, 0] }), product]);
+    }
+    return y;
+  },
+  flops: ([x, weight]) => 2 * x.size * (weight.dims[1] ?? 0),
+  bytes: ([x, weight], y) =>
+    4 * (x.size + y.size) + Math.min(weight.dims[0] ?? 0, x.dims[0] ?? 0) * 4 * (weight.size / (weight.dims[0] ?? 1)),
+});
+
+/** x times a layer's weight, plus its bias where it has one. The node is named after the weight. */
+export const linear = (g: GraphBuilder, x: Tensor, { weight, bias }: Linear): Tensor => {
+  const label = weight.name.replace(/^(.*\.)?([^.]+)\.weight$/, '$2');
+  const y = g.add(LINEAR, [x, g.weight(weight)], undefined, label);
+  return bias ? g.add(BIAS, [y, g.weight(bias)], undefined) : y;
+};
+
+/** Adds a layer's bias `[nOut]` to every row. */
+export const BIAS = op<2>({
+  name: 'bias',
+  infer([x, bias]) {
+    if (size(bias, 0) !== size(x, -1)) throw new Error(`a bias of ${size(bias, 0)} on rows of ${size(x, -1)}`);
+    return { dtype: x.dtype, shape: x.shape };
+  },
+  lower: (o, [x, bias]) => o.node('Add', [x, bias]),
+  flops: (_, y) => y.size,
+});
+
+export const expertLinear = (g: GraphBuilder, x: Tensor, weight: Tensor, ids: Tensor): Tensor =>
+  g.add(EXPERT_LINEAR, [x, weight, ids], undefined);

@@ -1,0 +1,127 @@
+/**
+ * LLaMA (Touvron et al. 2023) and what is built like it: Llama 1 to 3.x, Mistral, Mixtral, TinyLlama, SmolLM;
+ * Qwen2 turns other pairs, Qwen3 also norms each head's queries and keys.
+ */
+import { attention, keyValue } from '../graph/blocks/attention.ts';
+import { cached } from '../graph/blocks/cache.ts';
+import { ffn } from '../graph/blocks/ffn.ts';
+import { moe } from '../graph/blocks/moe.ts';
+import { norm } from '../graph/blocks/norm.ts';
+import { causal, rotary } from '../graph/blocks/position.ts';
+import { residual } from '../graph/blocks/residual.ts';
+import type { GraphBuilder } from '../graph/builder.ts';
+import type { Hparams } from '../graph/hparams.ts';
+import type { RopePairs } from '../graph/ops/attend.ts';
+import { linear } from '../graph/ops/matmul.ts';
+import { pick, rows } from '../graph/ops/select.ts';
+import { flatten } from '../graph/ops/shape.ts';
+import type { Weights } from '../graph/weights.ts';
+import { define } from './definition.ts';
+import { ropeScaling } from './rope-scaling.ts';
+
+const hparams = (pairs: RopePairs) => (m: Hparams) => {
+  const nEmbd = m.int('embedding_length');
+  const nHead = m.int('attention.head_count');
+  const headDim = m.int('attention.key_length', nEmbd / nHead);
+  return {
+    nEmbd,
+    nHead,
+    headDim,
+    nLayer: m.int('block_count'),
+    nFf: m.int('feed_forward_length'),
+    nVocab: m.vocabSize(),
+    nCtxTrain: m.int('context_length'),
+    nHeadKv: m.int('attention.head_count_kv', nHead),
+    nExpert: m.count('expert_count', 0),
+    routing: { nExpertUsed: m.count('expert_used_count', 0), gating: 'softmax', normalise: true, scale: 1 },
+    eps: m.num('attention.layer_norm_rms_epsilon'),
+    rope: {
+      nRot: m.int('rope.dimension_count', headDim),
+      base: m.num('rope.freq_base', 10_000),
+      scaling: ropeScaling(m),
+      pairs,
+    },
+  } as const;
+};
+
+export type LlamaHparams = ReturnType<ReturnType<typeof hparams>>;
+
+const weights = (headNorms: boolean) => (w: Weights, h: LlamaHparams) => {
+  const tokEmbd = w.tensor('token_embd.weight', [h.nVocab, h.nEmbd]);
+  const ropeFreqs = w.optional('rope_freqs.weight', [h.rope.nRot / 2]);
+  return {
+    tokEmbd,
+    rope: ropeFreqs ? { ...h.rope, freqFactors: ropeFreqs } : h.rope,
+    blocks: w.each('blk', h.nLayer, (w) => ({
+      attnNorm: w.rmsNorm('attn_norm', h.nEmbd, h.eps),
+      attn: {
+        q: w.linear('attn_q', h.nEmbd, h.nHead * h.headDim),
+        k: w.linear('attn_k', h.nEmbd, h.nHeadKv * h.headDim),
+        v: w.linear('attn_v', h.nEmbd, h.nHeadKv * h.headDim),
+        o: w.linear('attn_output', h.nHead * h.headDim, h.nEmbd),
+        ...(headNorms && {
+          qNorm: w.rmsNorm('attn_q_norm', h.headDim, h.eps),
+          kNorm: w.rmsNorm('attn_k_norm', h.headDim, h.eps),
+        }),
+      },
+      ffnNorm: w.rmsNorm('ffn_norm', h.nEmbd, h.eps),
+      ffn: h.nExpert > 0 ? experts(w, h) : dense(w, h),
+    })),
+    outputNorm: w.rmsNorm('output_norm', h.nEmbd, h.eps),
+    output: w.has('output.weight') ? w.linear('output', h.nEmbd, h.nVocab) : { weight: tokEmbd },
+  };
+};
+
+const dense = (w: Weights, h: LlamaHparams) => ({
+  kind: 'dense' as const,
+  gate: w.linear('ffn_gate', h.nEmbd, h.nFf),
+  up: w.linear('ffn_up', h.nEmbd, h.nFf),
+  down: w.linear('ffn_down', h.nFf, h.nEmbd),
+});
+
+const experts = (w: Weights, h: LlamaHparams) => ({
+  kind: 'moe' as const,
+  router: w.linear('ffn_gate_inp', h.nEmbd, h.nExpert),
+  gate: w.tensor('ffn_gate_exps.weight', [h.nExpert, h.nFf, h.nEmbd]),
+  up: w.tensor('ffn_up_exps.weight', [h.nExpert, h.nFf, h.nEmbd]),
+  down: w.tensor('ffn_down_exps.weight', [h.nExpert, h.nEmbd, h.nFf]),
+});
+
+export type LlamaWeights = ReturnType<ReturnType<typeof weights>>;
+
+const decoder = (g: GraphBuilder, { h, w }: { readonly h: LlamaHparams; readonly w: LlamaWeights }) => {
+  const tokens = g.input('tokens', 'i64', ['B', 'T']);
+  const pos = g.input('pos', 'i64', ['B', 'T']);
+  const rotate = rotary(g, pos, w.rope);
+  let x = rows(g, w.tokEmbd, tokens); // [B, T, nEmbd]
+  w.blocks.forEach((b, il) => {
+    g.scope(`blk.${il}`, () => {
+      const a = norm(g, x, b.attnNorm);
+      const kv = cached(g, il, keyValue(g, a, { ...b.attn, nHead: h.nHeadKv, rotate }), pos);
+      x = residual(g, x, attention(g, a, { ...b.attn, kv, nHead: h.nHead, rotate, mask: causal(pos) }));
+      const y = norm(g, x, b.ffnNorm);
+      x = residual(
+        g,
+        x,
+        b.ffn.kind === 'moe' ? moe(g, y, { ...b.ffn, ...h.routing }) : ffn(g, y, { ...b.ffn, act: 'silu' }),
+      );
+    });
+  });
+  // Only the rows that somebody wants logits of, counted over all sequences: [nOut, nEmbd].
+  const asked = pick(g, flatten(g, x, 'nToken'), g.input('outIds', 'i64', ['nOut']));
+  g.output('logits', linear(g, norm(g, asked, w.outputNorm), w.output));
+};
+
+export const llama = define({
+  arch: 'llama',
+  hparams: hparams('adjacent'),
+  weights: weights(false),
+  graphs: { decoder },
+});
+export const qwen2 = define({
+  arch: 'qwen2',
+  hparams: hparams('halves'),
+  weights: weights(false),
+  graphs: { decoder },
+});
+export const qwen3 = define({ arch: 'qwen3', hparams: hparams('halves'), weights: weights(true), graphs: { decoder } });
