@@ -22,13 +22,16 @@ export interface Fusion {
   readonly anchor: Tensor;
   /** Every tensor of the pattern; those it does not make are seen by nobody else. */
   readonly covers: readonly Tensor[];
-  emit(o: Emitter, valueOf: (x: Tensor) => Value): ReadonlyMap<Tensor, Value>;
+  emit(o: Emitter, valueAt: ValueAt): ReadonlyMap<Tensor, Value>;
 }
 
 export interface Fusions {
   readonly at: ReadonlyMap<Tensor, Fusion>;
   readonly covered: ReadonlySet<Tensor>;
 }
+
+/** The value of a tensor that has been emitted. */
+type ValueAt = (x: Tensor) => Value;
 
 type Users = ReadonlyMap<Tensor, readonly Tensor[]>;
 
@@ -89,14 +92,14 @@ const linearPattern = (y: Tensor): LinearPattern | undefined => {
 };
 
 /** One product for several layers of the same input where their forms allow it; each layer's part is split off. */
-const emitLinears = (o: Emitter, layers: readonly LinearPattern[], valueOf: (x: Tensor) => Value): Computed[] => {
+const emitLinears = (o: Emitter, layers: readonly LinearPattern[], valueAt: ValueAt): Computed[] => {
   const [first] = layers;
   const together = layers.every((l) => l.x === first?.x) && stackable(layers.map((l) => l.weight));
-  const biased = (y: Computed, l: LinearPattern) => (l.bias ? o.node('Add', [y, valueOf(l.bias)]) : y);
-  if (!together || !first) return layers.map((l) => biased(o.product(valueOf(l.x), [valueOf(l.weightTensor)]), l));
+  const biased = (y: Computed, l: LinearPattern) => (l.bias ? o.node('Add', [y, valueAt(l.bias)]) : y);
+  if (!together || !first) return layers.map((l) => biased(o.product(valueAt(l.x), [valueAt(l.weightTensor)]), l));
   const all = o.product(
-    valueOf(first.x),
-    layers.map((l) => valueOf(l.weightTensor)),
+    valueAt(first.x),
+    layers.map((l) => valueAt(l.weightTensor)),
   );
   const widths = layers.map((l) => l.weight.shape[0] ?? 0);
   return o.nodeOf('Split', [all, o.i64(widths)], layers.length, { axis: -1 }).map((y, i) => biased(y, layers[i]!));
@@ -105,6 +108,7 @@ const emitLinears = (o: Emitter, layers: readonly LinearPattern[], valueOf: (x: 
 /** A linear layer split into heads, maybe normed per head, maybe turned: how attention gets its q, k and v. */
 interface HeadsPattern {
   readonly layer: LinearPattern;
+  readonly split: Tensor;
   readonly nHead: number;
   readonly headDim: number;
   readonly norm?: Tensor;
@@ -124,6 +128,7 @@ const headsPattern = (heads: Tensor, users: Users): HeadsPattern | undefined => 
   if (!covers.every((x) => onlyUser(x, users))) return undefined;
   return {
     layer,
+    split,
     nHead: size(split, 1),
     headDim: size(split, -1),
     ...(norm && { norm }),
@@ -158,36 +163,29 @@ function groupedQueryAttention(merged: Tensor, users: Users, o: Emitter): Fusion
   return {
     anchor: merged,
     covers: [...q.covers, ...k.covers, ...v.covers, kAll, vAll, attend, merged],
-    emit(o, valueOf) {
-      const [qx, kx, vx] = emitLinears(o, [q.layer, k.layer, v.layer], valueOf) as [Computed, Computed, Computed];
+    emit(o, valueAt) {
+      const [qx, kx, vx] = emitLinears(o, [q.layer, k.layer, v.layer], valueAt) as [Computed, Computed, Computed];
       const [last, nKv] = o.fusedCache(pos.shape[0] ?? 1);
-      const turn = q.rope ? [valueOf(input(q.rope, 2)), valueOf(input(q.rope, 3))] : [undefined, undefined];
+      const turnsInside = q.rope !== undefined && q.headDim % TURNING_HEAD === 0;
+      const ready = turnsInside ? perHeadNorm : perHeadPlain;
+      const turn = turnsInside && q.rope ? [valueAt(input(q.rope, 2)), valueAt(input(q.rope, 3))] : [];
       const [y, kNext, vNext] = o.nodeOf(
         'GroupQueryAttention',
-        [
-          perHeadNorm(o, qx, q, valueOf),
-          perHeadNorm(o, kx, k, valueOf),
-          vx,
-          valueOf(kState),
-          valueOf(vState),
-          last,
-          nKv,
-          ...turn,
-        ],
+        [ready(o, qx, q, valueAt), ready(o, kx, k, valueAt), vx, valueAt(kState), valueAt(vState), last, nKv, ...turn],
         3,
         {
           num_heads: q.nHead,
           kv_num_heads: k.nHead,
           scale: float(scale),
-          do_rotary: q.rope ? 1 : 0,
+          do_rotary: turnsInside ? 1 : 0,
           rotary_interleaved: q.rope && pairsOf(q.rope) === 'adjacent' ? 1 : 0,
           ...(window !== undefined && { local_window_size: window }),
         },
       ) as [Computed, Computed, Computed];
       kNext.name = `${kState.name}.next`;
       vNext.name = `${vState.name}.next`;
-      o.keepInPlace(valueOf(kState), kNext, valueOf(pos));
-      o.keepInPlace(valueOf(vState), vNext, valueOf(pos));
+      o.keepInPlace(valueAt(kState), kNext, valueAt(pos));
+      o.keepInPlace(valueAt(vState), vNext, valueAt(pos));
       return new Map([[merged, y]]);
     },
   };
@@ -195,12 +193,24 @@ function groupedQueryAttention(merged: Tensor, users: Users, o: Emitter): Fusion
 
 const pairsOf = (rope: Tensor): string => (rope.attrs as { pairs: string }).pairs;
 
+/** GroupQueryAttention turns only heads of a multiple of this. */
+const TURNING_HEAD = 16;
+
+/** Heads moved apart, normed, turned and brought together again by the operations' own forms. */
+const perHeadPlain = (o: Emitter, x: Computed, p: HeadsPattern, valueAt: ValueAt): Value => {
+  const { split, norm, rope } = p;
+  let heads = split.op.lower(o, [x], split.attrs, split.inputs);
+  if (norm) heads = norm.op.lower(o, [heads, valueAt(input(norm, 1))], norm.attrs, norm.inputs);
+  if (rope) heads = rope.op.lower(o, [heads, ...rope.inputs.slice(1).map(valueAt)], rope.attrs, rope.inputs);
+  return MERGE_HEADS.lower(o, [heads], undefined, [split]);
+};
+
 /** RMS norm of each head's part of a row `[B, T, nHead * d]`, without moving the heads apart. */
-const perHeadNorm = (o: Emitter, x: Computed, p: HeadsPattern, valueOf: (x: Tensor) => Value): Computed => {
+const perHeadNorm = (o: Emitter, x: Computed, p: HeadsPattern, valueAt: ValueAt): Value => {
   if (!p.norm) return x;
   const heads = o.node('Reshape', [x, o.i64([0, 0, p.nHead, p.headDim])]);
   const { eps } = p.norm.attrs as { eps: number };
-  const normed = o.node('SimplifiedLayerNormalization', [heads, valueOf(input(p.norm, 1))], {
+  const normed = o.node('SimplifiedLayerNormalization', [heads, valueAt(input(p.norm, 1))], {
     axis: -1,
     epsilon: float(eps),
   });
@@ -220,8 +230,8 @@ function gatedFeedForward(product: Tensor, users: Users, o: Emitter): Fusion | u
   return {
     anchor: product,
     covers: [...inner, product],
-    emit(o, valueOf) {
-      const [a, b] = emitLinears(o, [gate, up], valueOf) as [Computed, Computed];
+    emit(o, valueAt) {
+      const [a, b] = emitLinears(o, [gate, up], valueAt) as [Computed, Computed];
       return new Map([[product, o.node('Mul', [o.node('QuickGelu', [a], { alpha: float(1) }), b])]]);
     },
   };
@@ -237,9 +247,9 @@ function skipNorm(sum: Tensor, users: Users, o: Emitter): Fusion | undefined {
   return {
     anchor: sum,
     covers: [sum, norm],
-    emit(o, valueOf) {
+    emit(o, valueAt) {
       const gamma = o.weight(input(norm, 1).attrs as WeightRef);
-      const outputs = o.nodeOf('SkipSimplifiedLayerNormalization', [valueOf(x), valueOf(y), gamma], 4, {
+      const outputs = o.nodeOf('SkipSimplifiedLayerNormalization', [valueAt(x), valueAt(y), gamma], 4, {
         epsilon: float(eps),
       });
       return new Map<Tensor, Value>([
@@ -256,6 +266,6 @@ function fastSilu(x: Tensor, _users: Users, o: Emitter): Fusion | undefined {
   return {
     anchor: x,
     covers: [x],
-    emit: (o, valueOf) => new Map([[x, o.node('QuickGelu', [valueOf(input(x, 0))], { alpha: float(1) })]]),
+    emit: (o, valueAt) => new Map([[x, o.node('QuickGelu', [valueAt(input(x, 0))], { alpha: float(1) })]]),
   };
 }

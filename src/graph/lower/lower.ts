@@ -43,7 +43,7 @@ export const lower = (graph: Graph, target: Target, sizes: Sizes): Program => {
   const o = new Emitter(target, sizes);
   const fusions = findFusions(graph, o);
   const values = new Map<Tensor, Value>();
-  const valueOf = (x: Tensor): Value => {
+  const valueAt = (x: Tensor): Value => {
     const value = values.get(x);
     if (!value) throw new Error(`'${x.name}' is used before it is computed`);
     return value;
@@ -53,14 +53,14 @@ export const lower = (graph: Graph, target: Target, sizes: Sizes): Program => {
     o.nodeName = tensor.name;
     const fusion = fusions.at.get(tensor);
     if (fusion) {
-      for (const [made, value] of fusion.emit(o, valueOf)) values.set(made, named(value, made.name));
+      for (const [made, value] of fusion.emit(o, valueAt)) values.set(made, named(value, made.name));
     } else if (!fusions.covered.has(tensor)) {
-      const made = tensor.op.lower(o, tensor.inputs.map(valueOf), tensor.attrs, tensor.inputs);
+      const made = tensor.op.lower(o, tensor.inputs.map(valueAt), tensor.attrs, tensor.inputs);
       values.set(tensor, tensor.inputs.some((x) => values.get(x) === made) ? made : named(made, tensor.name));
     }
   }
   const outputs = graph.outputs.map(({ name, tensor }) => {
-    const value = named(valueOf(tensor), name);
+    const value = named(valueAt(tensor), name);
     return { name: value.kind === 'computed' ? value.name : name, dtype: tensor.dtype, shape: tensor.shape };
   });
 
