@@ -151,8 +151,9 @@ export class Engine {
   }
 }
 
+/** Only CUDA and DirectML take the number of a card. */
 const providerOption = (provider: Provider, index: number) =>
-  provider === 'cpu' || provider === 'coreml' ? provider : { name: provider, deviceId: index };
+  provider === 'cuda' || provider === 'dml' ? { name: provider, deviceId: index } : provider;
 
 const locations = (program: EngineProgram): Record<string, 'gpu-buffer' | 'cpu'> =>
   Object.fromEntries([

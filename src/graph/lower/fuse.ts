@@ -171,12 +171,21 @@ function groupedQueryAttention(merged: Tensor, users: Users, o: Emitter): Fusion
       const turn = turnsInside && q.rope ? [valueAt(input(q.rope, 2)), valueAt(input(q.rope, 3))] : [];
       const [y, kNext, vNext] = o.nodeOf(
         'GroupQueryAttention',
-        [ready(o, qx, q, valueAt), ready(o, kx, k, valueAt), vx, valueAt(kState), valueAt(vState), last, nKv, ...turn],
+        [
+          o.node('Mul', [ready(o, qx, q, valueAt), o.f32([scale])]),
+          ready(o, kx, k, valueAt),
+          vx,
+          valueAt(kState),
+          valueAt(vState),
+          last,
+          nKv,
+          ...turn,
+        ],
         3,
         {
           num_heads: q.nHead,
           kv_num_heads: k.nHead,
-          scale: float(scale),
+          scale: float(1),
           do_rotary: turnsInside ? 1 : 0,
           rotary_interleaved: q.rope && pairsOf(q.rope) === 'adjacent' ? 1 : 0,
           ...(window !== undefined && { local_window_size: window }),

@@ -1,0 +1,34 @@
+/** The device that a run asks for, and the table of all. */
+import type { Device, Wish } from '../graph/device/device.ts';
+import { chooseDevice, deviceId } from '../graph/device/device.ts';
+import { listDevices, listLikelyDevices } from '../graph/device/list.ts';
+import { cacheFolder } from './options.ts';
+
+/** Starts only what the wish needs to know about. */
+export const findDevice = async (wish: Wish, needBytes: number): Promise<{ device: Device; why: string }> => {
+  const folder = cacheFolder();
+  const all = wish.kind === 'auto' ? await listLikelyDevices(folder) : await listDevices(folder, [wish.provider]);
+  return chooseDevice(all, wish, needBytes);
+};
+
+const stateText = ({ state }: Device): string => {
+  switch (state.kind) {
+    case 'available':
+      return 'available';
+    case 'failing':
+      return `present, but does not start: ${state.why}`;
+    case 'absent':
+      return 'not on this platform';
+  }
+};
+
+/** The text of `--list-devices`. */
+export const deviceTable = (devices: readonly Device[]): string =>
+  ['Available devices:', ...devices.map((d) => `  ${deviceId(d).padEnd(7)} ${d.name}: ${stateText(d)}`)].join('\n');
+
+/** Prints every device and its state. */
+export const printDevices = async (asJson: boolean): Promise<void> => {
+  const devices = await listDevices(cacheFolder());
+  const plain = devices.map((d) => ({ id: deviceId(d), name: d.name, ...d.state }));
+  console.log(asJson ? JSON.stringify(plain) : deviceTable(devices));
+};
