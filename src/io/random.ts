@@ -185,10 +185,10 @@ const UNKNOWN = 2;
 const CONTROL = 3;
 const BYTE = 6;
 
-/** A vocabulary for the SentencePiece tokenizer: `<unk> <s> </s>`, the 256 bytes, then words `▁w259` and so on. */
+/** A vocabulary for the SentencePiece tokenizer: `<unk> <s> </s>`, the 256 bytes, the space, then words `▁w260` and so on. */
 const fillerVocabulary = (nVocab: number): TypedMetadata => {
   const bytes = Array.from({ length: 256 }, (_, b) => `<0x${b.toString(16).toUpperCase().padStart(2, '0')}>`);
-  const fixed = ['<unk>', '<s>', '</s>', ...bytes];
+  const fixed = ['<unk>', '<s>', '</s>', ...bytes, '▁'];
   const types = [UNKNOWN, CONTROL, CONTROL, ...bytes.map(() => BYTE)];
   if (nVocab < fixed.length) throw new RangeError(`a vocabulary has at least ${fixed.length} tokens, not ${nVocab}`);
   const each = <T>(make: (id: number) => T) => Array.from({ length: nVocab }, (_, id) => make(id));
