@@ -166,7 +166,7 @@ describe('a model in two parts', () => {
     await expect(openGguf(join(path, 'm-00001-of-00002.gguf'))).rejects.toMatchObject({
       name: 'UserError',
       kind: 'file',
-      message: expect.stringMatching(/cannot read '.*m-00002-of-00002\.gguf': there is no such file/),
+      message: expect.stringMatching(/cannot read '.*m-00002-of-00002\.gguf': no such file or directory/),
     });
   });
 
@@ -363,7 +363,7 @@ describe('writing', () => {
   it('into a folder that does not exist is refused', async () => {
     await expect(writeGguf(join(scratch, 'nowhere/x.gguf'), tinyContent)).rejects.toMatchObject({
       kind: 'file',
-      message: expect.stringMatching(/cannot write '.*x\.gguf': there is no such file/),
+      message: expect.stringMatching(/cannot write '.*x\.gguf': no such file or directory/),
     });
   });
 });

@@ -10,7 +10,7 @@ export interface OpenFile {
 }
 
 const REASONS: Readonly<Record<string, string>> = {
-  ENOENT: 'there is no such file',
+  ENOENT: 'no such file or directory',
   ENOTDIR: 'a part of the path is not a directory',
   EACCES: 'no permission',
   EPERM: 'no permission',
@@ -19,7 +19,7 @@ const REASONS: Readonly<Record<string, string>> = {
   EISDIR: 'it is a directory',
 };
 
-/** A refusal of the system as a UserError: `cannot read 'x.gguf': there is no such file`. */
+/** A refusal of the system as a UserError: `cannot read 'x.gguf': no such file or directory`. */
 export const fileError = (doing: string, path: string, error: unknown): UserError => {
   if (error instanceof UserError) return error;
   const code = error instanceof Error && 'code' in error ? String(error.code) : '';

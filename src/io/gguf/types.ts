@@ -16,8 +16,9 @@ const REMOVED: Readonly<Record<number, string>> = {
   38: 'IQ4_NL_8_8',
 };
 
-/** ik_llama.cpp numbers its own types from 97 on (its ggml.h; the `_R4` and `_R8` forms are row-interleaved). */
+/** The numbers ik_llama.cpp uses for its own types, and their names in files (its ggml.h; `_R4`, `_R8` interleave rows). */
 const IK_FIRST = 97;
+const IK_LAST = 399;
 const IK_LLAMA: Readonly<Record<number, string>> = {
   133: 'Q6_0',
   134: 'IQ1_BN',
@@ -81,7 +82,7 @@ export const typeOfId = (id: number, tensor: string): QuantType => {
   const type = byId.get(id);
   if (type) return type;
   const requantise = 'take or make a file of another type from the original model';
-  if (id >= IK_FIRST) {
+  if (id >= IK_FIRST && id <= IK_LAST) {
     const name = IK_LLAMA[id];
     throw new UserError(
       'model',
