@@ -235,15 +235,6 @@ describe('third-party files', () => {
       expect(tokens).not.toContain('');
     });
   });
-
-  it.each(['q4_1', 'q5_0', 'iq4_nl'])('a model of type %s is refused by the name of the type', async (type) => {
-    const path = sharedData(`llama/gqa-${type}.gguf`, `refusing ${type}`);
-    if (!path || typeOfName(type)) return;
-    await expect(openGguf(path)).rejects.toMatchObject({
-      kind: 'model',
-      message: `tensor 'output.weight' has type ${type.toUpperCase()}, which is not supported yet; read are F32, F16, BF16, Q4_0, Q8_0`,
-    });
-  });
 });
 
 describe('writing', () => {

@@ -1,5 +1,4 @@
 /** GGUF files as a source of weights: the header is read when opening, weights when asked for, rows at a time. */
-
 import { UserError } from '../../errors.ts';
 import type { StoredTensor, WeightSource } from '../../graph/weights.ts';
 import { type OpenFile, openFile, readBytes } from './file.ts';
@@ -32,7 +31,7 @@ export const openGguf = async (path: string): Promise<GgufFile> => {
     await Promise.all(opened.map(({ file }) => file.handle.close()));
   };
   const openPart = async (path: string): Promise<Part> => {
-    const part = await openPartOf(path);
+    const part = await readPart(path);
     opened.push(part);
     return part;
   };
@@ -50,7 +49,7 @@ export const openGguf = async (path: string): Promise<GgufFile> => {
   }
 };
 
-const openPartOf = async (path: string): Promise<Part> => {
+const readPart = async (path: string): Promise<Part> => {
   const file = await openFile(path);
   try {
     return { file, header: await readHeader(file) };
