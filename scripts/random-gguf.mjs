@@ -1,0 +1,24 @@
+/**
+ * Writes a GGUF file of random weights, for measuring speed and memory without a download.
+ * Build first: npm run build; then: node scripts/random-gguf.mjs OUT --shape tinyllama-1.1b --type q4_0
+ */
+import { parseArgs } from 'node:util';
+import { writeGguf } from '../dist/io/gguf/writer.js';
+import { llamaShape, randomSource, tinyLlama } from '../dist/io/random.js';
+
+const SHAPES = { 'tinyllama-1.1b': tinyLlama };
+
+const { positionals, values } = parseArgs({
+  allowPositionals: true,
+  options: { shape: { type: 'string', default: 'tinyllama-1.1b' }, type: { type: 'string', default: 'q4_0' } },
+});
+const [out] = positionals;
+const shape = SHAPES[values.shape];
+if (!out || !shape) {
+  console.error(
+    `usage: node scripts/random-gguf.mjs OUT [--shape ${Object.keys(SHAPES).join('|')}] [--type f32|f16|bf16|q4_0|q8_0]`,
+  );
+  process.exit(2);
+}
+const model = llamaShape({ ...shape, type: values.type });
+await writeGguf(out, { metadata: model.metadata, tensors: [...randomSource(model).tensors.values()] });

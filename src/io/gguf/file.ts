@@ -1,0 +1,67 @@
+/** Regular files opened for positional reads; what the system refuses becomes a sentence. */
+import { constants } from 'node:fs';
+import { type FileHandle, open, stat } from 'node:fs/promises';
+import { messageOf, UserError } from '../../errors.ts';
+
+export interface OpenFile {
+  readonly path: string;
+  readonly size: number;
+  readonly handle: FileHandle;
+}
+
+const REASONS: Readonly<Record<string, string>> = {
+  ENOENT: 'no such file or directory',
+  ENOTDIR: 'a part of the path is not a directory',
+  EACCES: 'no permission',
+  EPERM: 'no permission',
+  ENOSPC: 'no space left on the device',
+  EROFS: 'the file system is read-only',
+  EISDIR: 'it is a directory',
+};
+
+/** A refusal of the system as a UserError: `cannot read 'x.gguf': no such file or directory`. */
+export const fileError = (doing: string, path: string, error: unknown): UserError => {
+  if (error instanceof UserError) return error;
+  const code = error instanceof Error && 'code' in error ? String(error.code) : '';
+  return new UserError('file', `cannot ${doing} '${path}': ${REASONS[code] ?? messageOf(error)}`);
+};
+
+/**
+ * Opens a regular file for reading.
+ * @throws UserError 'file' for a missing or unreadable file, a directory, a pipe or a device
+ */
+export const openFile = async (path: string): Promise<OpenFile> => {
+  let handle: FileHandle | undefined;
+  try {
+    // Looked at before it is opened: opening a pipe waits for its other end.
+    const kind = await stat(path);
+    if (kind.isDirectory()) throw new UserError('file', `cannot read '${path}': it is a directory`);
+    if (!kind.isFile()) throw new UserError('file', `cannot read '${path}': it is not a regular file`);
+    handle = await open(path, constants.O_RDONLY);
+    return { path, size: (await handle.stat()).size, handle };
+  } catch (error) {
+    await handle?.close();
+    throw fileError('read', path, error);
+  }
+};
+
+/** Linux moves at most 2^31 - 4096 bytes per call. */
+const MAX_READ = 2 ** 30;
+
+/**
+ * `length` bytes from `position` on, in memory of their own.
+ * @throws UserError 'file' when the file has become shorter since it was opened, or cannot be read
+ */
+export const readBytes = async ({ path, handle }: OpenFile, position: number, length: number): Promise<Uint8Array> => {
+  const { buffer } = Buffer.allocUnsafeSlow(length); // every byte is overwritten, so none needs clearing
+  const bytes = new Uint8Array(buffer);
+  for (let done = 0; done < length; ) {
+    const part = Math.min(length - done, MAX_READ);
+    const { bytesRead } = await handle.read(bytes, done, part, position + done).catch((error: unknown) => {
+      throw fileError('read', path, error);
+    });
+    if (bytesRead === 0) throw new UserError('file', `'${path}' ended at byte ${position + done} while it was read`);
+    done += bytesRead;
+  }
+  return bytes;
+};

@@ -1,0 +1,127 @@
+/** The header of one GGUF file: metadata as plain values, and where each tensor lies. */
+import { resolve } from 'node:path';
+import { type GGUFTensorInfo, gguf } from '@huggingface/gguf';
+import { messageOf, UserError } from '../../errors.ts';
+import type { MetadataValue } from '../../graph/weights.ts';
+import { type OpenFile, readBytes } from './file.ts';
+import { MAX_HEADER, type Outline, outlineHeader } from './outline.ts';
+import type { QuantType } from './quants/quant.ts';
+import type { TensorLayout } from './stored.ts';
+import { typeOfId } from './types.ts';
+
+export interface Header {
+  readonly metadata: ReadonlyMap<string, MetadataValue>;
+  readonly tensors: readonly TensorPlace[];
+}
+
+/** A tensor and its place in its file. */
+export interface TensorPlace extends TensorLayout {
+  /** From the beginning of the file. */
+  readonly offset: number;
+}
+
+/** Most headers of models are a few megabytes: one read. */
+const FIRST_READ = 4_000_000;
+
+/**
+ * Reads and checks the header of an open file; no weights are read.
+ * @throws UserError 'model' for another kind of file, a damaged header, a tensor outside the file or of an unread type
+ */
+export const readHeader = async (file: OpenFile): Promise<Header> => {
+  const outline = await readOutline(file);
+  // Absolute, because the library takes what looks like a web address for one.
+  const parsed = await gguf(resolve(file.path), { allowLocalFile: true }).catch((error: unknown) => {
+    throw new UserError('model', `cannot read the header of '${file.path}': ${messageOf(error)}`);
+  });
+  return {
+    metadata: plainMetadata(new Map(Object.entries(parsed.metadata)), outline, file.path),
+    tensors: placeTensors(parsed.tensorInfos, outline, file),
+  };
+};
+
+const readOutline = async (file: OpenFile): Promise<Outline> => {
+  for (let size = FIRST_READ; ; size *= 4) {
+    const bytes = await readBytes(file, 0, Math.min(size, file.size, MAX_HEADER));
+    checkMagic(bytes, file.path);
+    const outline = outlineHeader(bytes, file.path, file.size);
+    if (outline) return outline;
+    if (bytes.length === MAX_HEADER) {
+      throw new UserError('model', `the header of '${file.path}' is longer than ${MAX_HEADER / 1e6} MB`);
+    }
+  }
+};
+
+const checkMagic = (bytes: Uint8Array, path: string): void => {
+  if (bytes.length === 0) throw new UserError('model', `'${path}' is empty`);
+  const magic = String.fromCharCode(...bytes.subarray(0, 4));
+  if (magic === 'GGUF') return;
+  if (magic === 'lmgg') {
+    const hint = "models of vit.cpp and whisper.cpp are such files: open them with 'grafo vit' or 'grafo whisper'";
+    throw new UserError('model', `'${path}' is a file of the old ggml format, not GGUF`, hint);
+  }
+  throw new UserError('model', `'${path}' is not a GGUF file (it starts with ${JSON.stringify(magic)})`);
+};
+
+const plainMetadata = (
+  parsed: ReadonlyMap<string, MetadataValue>,
+  { keys, repairs }: Outline,
+  path: string,
+): Map<string, MetadataValue> => {
+  const metadata = new Map<string, MetadataValue>();
+  for (const key of keys) {
+    const value = parsed.get(key); // none for '__proto__', which an object swallows
+    if (value === undefined) throw new UserError('model', `'${path}' has a key '${key}', which is not allowed`);
+    metadata.set(key, value);
+  }
+  for (const { key, index, value } of repairs) {
+    const old = metadata.get(key);
+    if (index === undefined) metadata.set(key, value);
+    else if (Array.isArray(old)) old[index] = value;
+  }
+  return metadata;
+};
+
+const placeTensors = (infos: readonly GGUFTensorInfo[], outline: Outline, file: OpenFile): TensorPlace[] => {
+  const { alignment, dataStart } = outline;
+  const names = new Set<string>();
+  let expected = 0;
+  return infos.map((info) => {
+    const fail = (what: string, hint?: string) => new UserError('model', `tensor '${info.name}': ${what}`, hint);
+    if (names.has(info.name)) throw fail(`appears twice in '${file.path}'`);
+    names.add(info.name);
+
+    const type = typeOfId(info.dtype, info.name);
+    const byteLength = storedLength(info.shape, type, file.size, fail);
+    // ggml packs tensors in the order of their headers; anything else is a gap or an overlap.
+    if (info.offset !== BigInt(expected)) {
+      const unaligned = info.offset % BigInt(alignment) !== 0n ? `, not a multiple of the alignment ${alignment}` : '';
+      throw fail(`offset ${info.offset}${unaligned}, expected ${expected}, the end of the tensor before it`);
+    }
+    const offset = dataStart + expected;
+    if (offset + byteLength > file.size) {
+      const hint = 'the file is incomplete: download or copy it again';
+      throw fail(`ends at byte ${offset + byteLength}, but '${file.path}' has ${file.size}`, hint);
+    }
+    expected += Math.ceil(byteLength / alignment) * alignment;
+    return { name: info.name, type, shape: info.shape.map(Number).reverse(), offset };
+  });
+};
+
+/** Bytes of a tensor of this shape in ggml's order (`ggml_nbytes`); exact, since no more than `limit` is allowed. */
+const storedLength = (
+  ne: readonly bigint[],
+  type: QuantType,
+  limit: number,
+  fail: (what: string) => UserError,
+): number => {
+  const [ne0 = 1n] = ne;
+  const shape = `shape [${[...ne].reverse().join(', ')}]`;
+  if (ne.includes(0n)) throw fail(`${shape} has an empty axis`);
+  if (ne0 % BigInt(type.blockSize) !== 0n) {
+    throw fail(`${shape} of type ${type.name.toUpperCase()} needs rows of a multiple of ${type.blockSize}`);
+  }
+  const nValue = ne.reduce((product, n) => product * n, 1n);
+  const nByte = (nValue / BigInt(type.blockSize)) * BigInt(type.blockBytes);
+  if (nByte > BigInt(limit)) throw fail(`${shape} takes ${nByte} bytes, the whole file has ${limit}`);
+  return Number(nByte);
+};

@@ -1,0 +1,206 @@
+/**
+ * Weights nobody trained: any tensor list as a source of random weights, the same for the same names on every machine.
+ * Benchmarks and memory tests need shapes, not sense, and no download.
+ */
+import type { StoredTensor, WeightSource } from '../graph/weights.ts';
+import { plainValues, type TypedMetadata } from './gguf/metadata.ts';
+import { floatToHalf } from './gguf/quants/half.ts';
+import { q4_0 } from './gguf/quants/q4_0.ts';
+import { q8_0 } from './gguf/quants/q8_0.ts';
+import type { QuantType } from './gguf/quants/quant.ts';
+import { storedTensor } from './gguf/stored.ts';
+import { typeOfName } from './gguf/types.ts';
+
+/** A tensor to make up; the shape is outermost axis first. */
+export interface RandomTensor {
+  readonly name: string;
+  readonly shape: readonly number[];
+  /** 'f32', 'f16', 'bf16', 'q4_0' or 'q8_0'. */
+  readonly type: string;
+}
+
+export interface RandomModel {
+  readonly metadata: TypedMetadata;
+  readonly tensors: readonly RandomTensor[];
+}
+
+/** About what training leaves behind in a matrix of a few thousand columns. */
+const STD = 0.02;
+
+/**
+ * A source of random weights: mean 0 and standard deviation about 0.02 (0.024 in the float types), except for vectors
+ * of f32, which are norms and lie between 1 and 1.06. Every row is seeded by its tensor's name and its number.
+ */
+export const randomSource = ({ metadata, tensors }: RandomModel): WeightSource => ({
+  metadata: plainValues(metadata),
+  tensors: new Map(tensors.map((tensor) => [tensor.name, randomTensor(tensor)])),
+});
+
+const randomTensor = ({ name, shape, type: typeName }: RandomTensor): StoredTensor => {
+  const type = typeOfName(typeName);
+  const toWeights = shape.length === 1 && typeName === 'f32' ? normBits : weightBits[typeName];
+  if (!type || !toWeights) throw new TypeError(`tensor '${name}': there are no random weights of type '${typeName}'`);
+  const seed = hash(name);
+  return storedTensor({ name, type, shape }, async ({ from, to }, rowBytes) => {
+    const bytes = new Uint8Array((to - from) * rowBytes);
+    const words = new Uint32Array(Math.ceil(rowBytes / 4));
+    const row = new Uint8Array(words.buffer, 0, rowBytes);
+    for (let i = from; i < to; i++) {
+      fillRandom(words, seed + i);
+      toWeights(words, row);
+      bytes.set(row, (i - from) * rowBytes);
+    }
+    return bytes;
+  });
+};
+
+/** FNV-1a over UTF-16 units. */
+const hash = (name: string): number => {
+  let h = 0x811c9dc5;
+  for (let i = 0; i < name.length; i++) h = Math.imul(h ^ name.charCodeAt(i), 0x01000193);
+  return h;
+};
+
+/** Marsaglia's xorshift32; the seed goes through the finaliser of MurmurHash3 so that neighbours have nothing in common. */
+const fillRandom = (words: Uint32Array, seed: number): void => {
+  let x = Math.imul(seed ^ (seed >>> 16), 0x85ebca6b);
+  x = Math.imul(x ^ (x >>> 13), 0xc2b2ae35);
+  x = x ^ (x >>> 16) || 1; // zero would stay zero
+  for (let i = 0; i < words.length; i++) {
+    x ^= x << 13;
+    x ^= x >>> 17;
+    x ^= x << 5;
+    words[i] = x;
+  }
+};
+
+/** Turns a row of random bits into a row of a type, in place: both arguments are the same memory. */
+type ToWeights = (words: Uint32Array, bytes: Uint8Array) => void;
+
+/** Keeps `keep` of every word and sets `set`: random signs and fractions under a fixed exponent need no arithmetic. */
+const masked =
+  (keep: number, set: number): ToWeights =>
+  (words) => {
+    for (let i = 0; i < words.length; i++) words[i] = (words[i]! & keep) | set;
+  };
+
+/** Random integers are the blocks' own bits; only the scales are set, to ±d, since the integers of ggml lean to below 0. */
+const scaled = ({ blockBytes }: QuantType, d: number): ToWeights => {
+  const half = floatToHalf(d);
+  return (_, bytes) => {
+    for (let i = 0; i < bytes.length; i += blockBytes) {
+      bytes[i] = half;
+      bytes[i + 1] = (half >> 8) | (bytes[i + 1]! & 0x80);
+    }
+  };
+};
+
+/** From 1 to 1.0625. */
+const normBits = masked(0x0007ffff, 0x3f800000);
+
+// Exponent -6: magnitudes between 1/64 and 1/32. Nibbles of -8 to 7 have a root mean square of 4.64, bytes of 73.9.
+const weightBits: Readonly<Record<string, ToWeights>> = {
+  f32: masked(0x807fffff, 0x3c800000),
+  f16: masked(0x83ff83ff, 0x24002400),
+  bf16: masked(0x807f807f, 0x3c803c80),
+  q4_0: scaled(q4_0, STD / 4.64),
+  q8_0: scaled(q8_0, STD / 73.9),
+};
+
+/** The sizes of a model of architecture `llama`. */
+export interface LlamaShape {
+  readonly nLayer: number;
+  readonly nEmbd: number;
+  readonly nHead: number;
+  readonly nHeadKv: number;
+  readonly nFf: number;
+  readonly nVocab: number;
+  readonly nCtx: number;
+  /** Of the matrices; norms are f32. */
+  readonly type: string;
+}
+
+/** TinyLlama 1.1B without its type: the smallest llama whose speed says something about larger ones. */
+export const tinyLlama: Omit<LlamaShape, 'type'> = {
+  nLayer: 22,
+  nEmbd: 2048,
+  nHead: 32,
+  nHeadKv: 4,
+  nFf: 5632,
+  nVocab: 32000,
+  nCtx: 2048,
+};
+
+/**
+ * Metadata and tensors of a llama model of these sizes, complete enough for llama.cpp to load: keys and names as its
+ * converter writes them, and a vocabulary of bytes and filler.
+ */
+export const llamaShape = (s: LlamaShape): RandomModel => {
+  const matrix = (name: string, nIn: number, nOut: number): RandomTensor => ({
+    name,
+    shape: [nOut, nIn],
+    type: s.type,
+  });
+  const norm = (name: string): RandomTensor => ({ name, shape: [s.nEmbd], type: 'f32' });
+  const nKv = (s.nEmbd / s.nHead) * s.nHeadKv;
+  const layer = (il: number) => [
+    norm(`blk.${il}.attn_norm.weight`),
+    matrix(`blk.${il}.attn_q.weight`, s.nEmbd, s.nEmbd),
+    matrix(`blk.${il}.attn_k.weight`, s.nEmbd, nKv),
+    matrix(`blk.${il}.attn_v.weight`, s.nEmbd, nKv),
+    matrix(`blk.${il}.attn_output.weight`, s.nEmbd, s.nEmbd),
+    norm(`blk.${il}.ffn_norm.weight`),
+    matrix(`blk.${il}.ffn_gate.weight`, s.nEmbd, s.nFf),
+    matrix(`blk.${il}.ffn_up.weight`, s.nEmbd, s.nFf),
+    matrix(`blk.${il}.ffn_down.weight`, s.nFf, s.nEmbd),
+  ];
+  return {
+    metadata: {
+      'general.architecture': { type: 'string', value: 'llama' },
+      'general.name': { type: 'string', value: 'random' },
+      'general.quantization_version': { type: 'u32', value: 2 },
+      'llama.context_length': { type: 'u32', value: s.nCtx },
+      'llama.embedding_length': { type: 'u32', value: s.nEmbd },
+      'llama.block_count': { type: 'u32', value: s.nLayer },
+      'llama.feed_forward_length': { type: 'u32', value: s.nFf },
+      'llama.attention.head_count': { type: 'u32', value: s.nHead },
+      'llama.attention.head_count_kv': { type: 'u32', value: s.nHeadKv },
+      'llama.attention.layer_norm_rms_epsilon': { type: 'f32', value: 1e-5 },
+      'llama.rope.dimension_count': { type: 'u32', value: s.nEmbd / s.nHead },
+      'llama.vocab_size': { type: 'u32', value: s.nVocab },
+      ...fillerVocabulary(s.nVocab),
+    },
+    tensors: [
+      matrix('token_embd.weight', s.nEmbd, s.nVocab),
+      ...Array.from({ length: s.nLayer }, (_, il) => layer(il)).flat(),
+      norm('output_norm.weight'),
+      matrix('output.weight', s.nEmbd, s.nVocab),
+    ],
+  };
+};
+
+/** Token types of llama.cpp (`llama_token_type`). */
+const NORMAL = 1;
+const UNKNOWN = 2;
+const CONTROL = 3;
+const BYTE = 6;
+
+/** A vocabulary for the SentencePiece tokenizer: `<unk> <s> </s>`, the 256 bytes, the space, then words `▁w260` and so on. */
+const fillerVocabulary = (nVocab: number): TypedMetadata => {
+  const bytes = Array.from({ length: 256 }, (_, b) => `<0x${b.toString(16).toUpperCase().padStart(2, '0')}>`);
+  const fixed = ['<unk>', '<s>', '</s>', ...bytes, '▁'];
+  const types = [UNKNOWN, CONTROL, CONTROL, ...bytes.map(() => BYTE)];
+  if (nVocab < fixed.length) throw new RangeError(`a vocabulary has at least ${fixed.length} tokens, not ${nVocab}`);
+  const each = <T>(make: (id: number) => T) => Array.from({ length: nVocab }, (_, id) => make(id));
+  return {
+    'tokenizer.ggml.model': { type: 'string', value: 'llama' },
+    'tokenizer.ggml.tokens': { type: 'array', of: 'string', value: each((id) => fixed[id] ?? `▁w${id}`) },
+    'tokenizer.ggml.scores': { type: 'array', of: 'f32', value: each((id) => Math.min(0, fixed.length - id)) },
+    'tokenizer.ggml.token_type': { type: 'array', of: 'i32', value: each((id) => types[id] ?? NORMAL) },
+    'tokenizer.ggml.unknown_token_id': { type: 'u32', value: 0 },
+    'tokenizer.ggml.bos_token_id': { type: 'u32', value: 1 },
+    'tokenizer.ggml.eos_token_id': { type: 'u32', value: 2 },
+    'tokenizer.ggml.add_bos_token': { type: 'bool', value: true },
+    'tokenizer.ggml.add_eos_token': { type: 'bool', value: false },
+  };
+};
