@@ -1,0 +1,45 @@
+/** The loop of text generation: a step of the model, a choice, and so on. It knows no session and no text. */
+import type { Sampler } from './sampling.ts';
+
+/** Feeds tokens, the first of which stands at `pos`; gives the logits `[nVocab]` after the last. */
+export type Step = (tokens: readonly number[], pos: number) => Promise<Float32Array>;
+
+/** An end token was chosen; enough tokens; the context is full; somebody asked to stop. */
+export type FinishReason = 'eog' | 'limit' | 'context' | 'interrupt';
+
+export interface GenerateOptions {
+  readonly sampler: Pick<Sampler, 'sample' | 'accept'>;
+  /** Position of the prompt's first token; what stands before it is in the cache already. */
+  readonly pos: number;
+  readonly nCtx: number;
+  /** Tokens that end the text; they are chosen, not given out. */
+  readonly endOfGeneration: ReadonlySet<number>;
+  readonly maxTokens: number;
+  /** Looked at before every step. */
+  readonly signal: AbortSignal;
+}
+
+/**
+ * Gives tokens as they are chosen and returns why it ended. The prompt is fed in one step, even when no token is
+ * wanted; a token is fed only when another one is to be chosen after it.
+ */
+export async function* generate(
+  step: Step,
+  prompt: readonly number[],
+  o: GenerateOptions,
+): AsyncGenerator<number, FinishReason, undefined> {
+  let [tokens, pos] = [prompt, o.pos];
+  for (let n = 0; ; n++) {
+    if (o.signal.aborted) return 'interrupt';
+    if (pos + tokens.length > o.nCtx) return 'context';
+    if (n > 0 && n >= o.maxTokens) return 'limit';
+    const logits = await step(tokens, pos);
+    if (o.maxTokens === 0) return 'limit';
+    if (o.signal.aborted) return 'interrupt';
+    const id = o.sampler.sample(logits);
+    o.sampler.accept(id);
+    if (o.endOfGeneration.has(id)) return 'eog';
+    yield id;
+    [tokens, pos] = [[id], pos + tokens.length];
+  }
+}
