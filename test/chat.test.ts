@@ -115,6 +115,11 @@ describe('a Jinja template of a published model', () => {
   const folder = sharedData('templates', 'rendering published chat templates');
   const rows: readonly JinjaRow[] = folder ? JSON.parse(readFileSync(`${folder}/expected.json`, 'utf8')).jinja : [];
 
+  it.skipIf(!folder)('is tested with all recordings', () => {
+    expect(rows).toHaveLength(85);
+    expect(new Set(rows.map(({ template }) => template)).size).toBe(17);
+  });
+
   it.skipIf(!folder).each(rows)('$template renders $conversation as jinja2 does', (row) => {
     const text = chatTemplate(readFileSync(`${folder}/${row.template}`, 'utf8')).render(
       conversation(row.conversation),

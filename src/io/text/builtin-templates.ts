@@ -1,6 +1,6 @@
 /**
- * Chat formats by name, for files without a template of their own. They write what llama.cpp's `llm_chat_apply_template`
- * writes for the name, in particular no BOS: the tokenizer puts that first.
+ * Chat formats by name, for files without a template of their own. They write what llama.cpp's
+ * `llm_chat_apply_template` writes for the name, in particular no BOS: the tokenizer puts that first.
  */
 
 // Newlines stand at the end of a text or inside it: right after a block tag Jinja would take one for the tag's own.

@@ -1,4 +1,4 @@
-/** Conversations as text: a template, from the file or by name, turns messages into the prompt a model was trained on. */
+/** Conversations as text: a template, from the file or by name, turns messages into a prompt of the trained form. */
 import { UserError } from '../../errors.ts';
 import { builtinTemplate, builtinTemplateNames } from './builtin-templates.ts';
 import { compileTemplate } from './jinja.ts';

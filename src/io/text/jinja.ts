@@ -41,7 +41,7 @@ const strftime = (date: Date, format: string): string =>
 
 /**
  * What a template may name besides its variables. The library's own `Template` declares these too, but its
- * `strftime_now` is bound to the system's clock and locale and cannot be declared again, hence the environment built here.
+ * `strftime_now` is bound to the system's clock and locale and cannot be declared again: hence an environment of ours.
  */
 const globals = (now: Date): Record<string, unknown> => ({
   true: true,

@@ -1,4 +1,4 @@
-/** Typed reading of a file's metadata. A file is not trusted: what it says is checked here, once, and refused by name. */
+/** Typed reading of a file's metadata. A file is not trusted: what it says is checked here, and refused by name. */
 import { UserError } from '../../errors.ts';
 import type { MetadataValue } from '../../graph/weights.ts';
 

@@ -1,6 +1,6 @@
 /**
- * How byte-level BPE models cut a text into pieces before any merging: one list of regular expressions for each value of
- * `tokenizer.ggml.pre`, as llama.cpp has them (`llm_tokenizer_bpe` in llama-vocab.cpp), and what else hangs on the name.
+ * How byte-level BPE models cut a text into pieces before any merging: a list of regular expressions for each value of
+ * `tokenizer.ggml.pre`, as in llama.cpp's `llm_tokenizer_bpe` (llama-vocab.cpp), and what else hangs on the name.
  */
 
 export interface PreTokenizer {

@@ -1,4 +1,4 @@
-/** What SentencePiece-type and byte-level BPE tokenizers have in common; the rest of a tokenizer is the same for both. */
+/** Where SentencePiece-type and byte-level BPE tokenizers differ; the rest of a tokenizer is the same for both. */
 
 /** What a kind of tokenizer does with plain text and with the text of a normal token. */
 export interface TokenizerModel {

@@ -125,7 +125,8 @@ const concat = (parts: readonly Uint8Array[]): Uint8Array => {
 
 /**
  * The tokenizer of a GGUF file's metadata.
- * @throws UserError 'model' for an unknown `tokenizer.ggml.model` or `.pre`, by name, and for arrays of wrong type or length
+ * @throws UserError 'model' for an unknown `tokenizer.ggml.model` or `.pre`, by name, and for arrays of wrong type
+ *   or length
  */
 export const readTokenizer = (metadata: Metadata): Tokenizer => {
   const kind = readKind(metadata);

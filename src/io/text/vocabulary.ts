@@ -9,8 +9,8 @@ export type TokenType = 'normal' | 'unknown' | 'control' | 'userDefined' | 'unus
 const TOKEN_TYPES: readonly TokenType[] = ['unused', 'normal', 'unknown', 'control', 'userDefined', 'unused', 'byte'];
 
 /**
- * Texts that end generation whatever the file says: llama.cpp's list for files without `eot_token_id` and `eom_token_id`,
- * and the separators that coding models write between files.
+ * Texts that end generation whatever the file says: llama.cpp's list for files without `eot_token_id` and
+ * `eom_token_id`, and the separators that coding models write between files.
  */
 const END_TEXTS: readonly string[] = [
   '<|eot_id|>',
