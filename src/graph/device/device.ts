@@ -64,7 +64,7 @@ export const chooseDevice = (
     const device = all.find((d) => d.provider === wish.provider && d.index === wish.index);
     if (device?.state.kind === 'available') return { device, why: 'as asked' };
     const id = deviceId(wish);
-    const hint = 'grafo --list-devices shows what this machine has';
+    const hint = '--list-devices shows what this machine has';
     if (device?.state.kind === 'failing')
       throw new UserError('device', `device '${id}' does not start: ${device.state.why}`, hint);
     throw new UserError('device', `device '${id}' does not exist on this platform`, hint);

@@ -1,14 +1,23 @@
 /** What this machine has: asks the runtime which providers it was built with, and each of them to start. */
+import { execFile } from 'node:child_process';
 import { existsSync, readdirSync } from 'node:fs';
 import { availableParallelism, cpus, totalmem } from 'node:os';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
 import { listSupportedBackends } from 'onnxruntime-node';
 import { GraphBuilder } from '../builder.ts';
 import { lower } from '../lower/lower.ts';
 import type { Provider } from '../lower/target.ts';
 import { silu } from '../ops/arithmetic.ts';
+import { runtimeCause } from './cause.ts';
 import type { Device, DeviceState } from './device.ts';
 import { providers } from './device.ts';
-import { openSession } from './session.ts';
+import { writeProgram } from './files.ts';
+import type { ProbeRequest, ProbeResult } from './probe.ts';
+import { builtFile } from './session.ts';
+
+const run = promisify(execFile);
+const probeFile = fileURLToPath(builtFile('probe'));
 
 const cpu = (): Device => ({
   provider: 'cpu',
@@ -54,24 +63,35 @@ const title: Readonly<Record<Provider, string>> = {
   coreml: 'Apple CoreML',
 };
 
+/** A driver that needs longer than this to start is of no use. */
+const PROBE_MS = 20_000;
+
 const probe = async (provider: Provider, isBuilt: boolean, cacheFolder: string): Promise<Device> => {
   const device = (state: DeviceState): Device => ({ provider, index: 0, name: title[provider], state });
   if (!isBuilt) return device({ kind: 'absent' });
   const g = new GraphBuilder('probe');
   g.output('y', silu(g, g.input('x', 'f32', [1])));
   const program = lower(g.build(), { provider, compute: 'f32', fused: true }, {});
+  const files = await writeProgram(program, cacheFolder);
   try {
-    const session = await openSession(program, device({ kind: 'available' }), { threads: 1, cacheFolder });
-    await session.run({ x: { dtype: 'f32', dims: [1], data: Float32Array.of(1) } });
-    await session.close();
-    return device({ kind: 'available' });
-  } catch (error) {
-    return device({ kind: 'failing', why: cause(error as Error) });
+    const { onnx: _onnx, initializers: _initializers, ...plain } = program;
+    const options = { model: files.model, program: plain, provider, index: 0, threads: 1 };
+    const why = await start({ options, inputs: { x: { dims: [1], values: [1] } } });
+    return device(why === undefined ? { kind: 'available' } : { kind: 'failing', why });
+  } finally {
+    await files.remove();
   }
 };
 
-/** The runtime's own words, without its stack of locations. */
-const cause = (error: Error): string => {
-  const text = error.message.replace(/^device '[^']*' cannot load the model: /, '').split('\n')[0] ?? '';
-  return text.replace(/^.*?Status Message: /, '').trim();
+/** Why a provider does not start; undefined when it does. */
+const start = async (request: ProbeRequest): Promise<string | undefined> => {
+  try {
+    // What drivers print goes with their process's stderr, which execFile keeps from the terminal.
+    const { stdout } = await run(process.execPath, [probeFile, JSON.stringify(request)], { timeout: PROBE_MS });
+    const { error } = JSON.parse(stdout.trim().split('\n').at(-1) ?? '{}') as ProbeResult;
+    return error === undefined ? undefined : runtimeCause(error);
+  } catch (error) {
+    const { killed, signal, code } = error as { killed?: boolean; signal?: string; code?: number };
+    return killed ? `it did not start within ${PROBE_MS / 1000} s` : `its driver crashed (${signal ?? `exit ${code}`})`;
+  }
 };

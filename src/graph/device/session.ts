@@ -1,7 +1,8 @@
 /** Runs a program in a worker thread, so that the terminal, Ctrl-C and progress stay alive while the engine is busy. */
 import { Worker } from 'node:worker_threads';
-import { UserError } from '../../errors.ts';
+import { messageOf, UserError } from '../../errors.ts';
 import type { Program } from '../lower/lower.ts';
+import { runtimeCause } from './cause.ts';
 import type { Device } from './device.ts';
 import { deviceId } from './device.ts';
 import type { EngineOptions, HostTensor } from './engine.ts';
@@ -55,7 +56,7 @@ export const openSession = async (program: Program, device: Device, options: Ses
     const hint = 'use --device cpu, or --list-devices to see what this machine has';
     throw new UserError(
       'device',
-      `device '${deviceId(device)}' cannot load the model: ${(error as Error).message}`,
+      `device '${deviceId(device)}' cannot load the model: ${runtimeCause(messageOf(error))}`,
       hint,
     );
   }
@@ -84,7 +85,7 @@ class Engine {
   readonly #waiting: Waiting[] = [];
 
   constructor(device: Device) {
-    this.#worker = new Worker(workerFile, { name: `engine ${deviceId(device)}` });
+    this.#worker = new Worker(builtFile('worker'), { name: `engine ${deviceId(device)}` });
     this.#worker.on('message', (answer: Answer) => {
       const question = this.#waiting.shift();
       if (answer.kind === 'failed') question?.reject(new Error(answer.message));
@@ -112,7 +113,8 @@ class Engine {
   }
 }
 
-/** Workers run built code; from sources (in tests) the built worker is taken too. */
-const workerFile = import.meta.url.endsWith('.ts')
-  ? new URL('../../../dist/graph/device/worker.js', import.meta.url)
-  : new URL('./worker.js', import.meta.url);
+/** A file of this folder that another thread or process runs: built code, also when this one runs from sources in tests. */
+export const builtFile = (name: string): URL =>
+  import.meta.url.endsWith('.ts')
+    ? new URL(`../../../dist/graph/device/${name}.js`, import.meta.url)
+    : new URL(`./${name}.js`, import.meta.url);
