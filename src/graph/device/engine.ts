@@ -56,21 +56,21 @@ const STOPPED = 'Non tensor type is temporarily not supported.';
 export class Engine {
   readonly #session: InferenceSession;
   readonly #program: EngineProgram;
-  readonly #onDevice: boolean;
-  #states: Feeds;
+  readonly #states: Feeds;
   #stop: string | undefined;
 
-  private constructor(session: InferenceSession, options: EngineOptions) {
+  private constructor(session: InferenceSession, options: EngineOptions, states: Feeds) {
     this.#session = session;
     this.#program = options.program;
-    this.#onDevice = options.provider === 'webgpu';
     this.#stop = options.program.stop;
-    this.#states = this.#freshStates();
+    this.#states = states;
   }
 
   /** Creates the session; throws what the runtime throws when the provider does not start. */
   static async open(options: EngineOptions): Promise<Engine> {
     const { provider, index, program } = options;
+    // Before the session: memory that loading has used and freed would have to be cleared, fresh memory is zero already.
+    const states = freshStates(program);
     const session = await InferenceSession.create(options.model, {
       executionProviders: [providerOption(provider, index)],
       graphOptimizationLevel: 'all',
@@ -81,7 +81,7 @@ export class Engine {
       ...(provider === 'webgpu' && { preferredOutputLocation: locations(program) }),
       ...(options.profilePrefix && { enableProfiling: true, profileFilePrefix: options.profilePrefix }),
     });
-    return new Engine(session, options);
+    return new Engine(session, options, states);
   }
 
   /** One run. The cache's rows at the positions of this run are written; everything else is left as it was. */
@@ -98,12 +98,6 @@ export class Engine {
       else if (positions) writeRows(this.#states[state.name] as OrtTensor, next as OrtTensor, positions);
     }
     return Object.fromEntries(outputs.map((o) => [o.name, toHost(results[o.name] as OrtTensor, o.dtype)]));
-  }
-
-  /** Forgets the kept state. Rows beyond the positions of a run are never read, so nothing needs to be cleared. */
-  reset(): void {
-    if (this.#onDevice) return;
-    this.#states = this.#freshStates();
   }
 
   async close(): Promise<void> {
@@ -144,12 +138,10 @@ export class Engine {
     for (const { name, shape } of this.#program.inputs) bind(sizes, shape, given(inputs, name).dims);
     return sizes;
   }
-
-  #freshStates(): Feeds {
-    const { cache, sizes } = this.#program;
-    return Object.fromEntries((cache?.states ?? []).map((s) => [s.name, zeros(s, sizes)]));
-  }
 }
+
+const freshStates = ({ cache, sizes }: EngineProgram): Feeds =>
+  Object.fromEntries((cache?.states ?? []).map((s) => [s.name, zeros(s, sizes)]));
 
 /** Only CUDA and DirectML take the number of a card. */
 const providerOption = (provider: Provider, index: number) =>

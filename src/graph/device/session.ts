@@ -12,10 +12,11 @@ import type { Answer, Request } from './worker.ts';
 
 export interface Session {
   readonly program: Program;
-  /** One run: every input of the program in, every output out; the cache stays inside. */
+  /**
+   * One run: every input of the program in, every output out. The cache stays inside; rows beyond the positions of a
+   * run are never read, so starting over is a run at position 0.
+   */
   run(inputs: Readonly<Record<string, HostTensor>>): Promise<Record<string, HostTensor>>;
-  /** Forgets the states. */
-  reset(): Promise<void>;
   /** Waits for the run in flight, then frees everything. */
   close(): Promise<void>;
 }
@@ -66,7 +67,6 @@ export const openSession = async (program: Program, device: Device, options: Ses
   return {
     program,
     run: async (inputs) => (await port.ask({ kind: 'run', inputs })) as Record<string, HostTensor>,
-    reset: async () => void (await port.ask({ kind: 'reset' })),
     close: async () => {
       await port.close();
       if (removeLate) await files.remove();

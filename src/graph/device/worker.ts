@@ -7,7 +7,6 @@ import { Engine } from './engine.ts';
 export type Request =
   | { readonly kind: 'open'; readonly options: EngineOptions }
   | { readonly kind: 'run'; readonly inputs: Readonly<Record<string, HostTensor>> }
-  | { readonly kind: 'reset' }
   | { readonly kind: 'close' };
 
 export type Answer =
@@ -30,8 +29,6 @@ const answer = async (request: Request): Promise<unknown> => {
       return undefined;
     case 'run':
       return opened().run(request.inputs);
-    case 'reset':
-      return opened().reset();
     case 'close':
       if (profiles) engine?.endProfile();
       await engine?.close();
