@@ -1,5 +1,5 @@
 /** Collects the ONNX nodes, inputs, weights and kept values of one graph while its operations are lowered. */
-import type { Float } from '../op.ts';
+import type { Float, Tuple } from '../op.ts';
 import type { Sizes, TensorType } from '../tensor.ts';
 import type { WeightRef } from '../weights.ts';
 import { product, rows } from './forms.ts';
@@ -22,8 +22,14 @@ export interface StoredWeight {
 }
 
 /** A bare number is an int attribute, a list of numbers ints; a float says so. */
-export type Attribute = number | Float | readonly number[] | string;
+export type Attribute = number | Float | readonly number[] | string | Branch;
 export type Attributes = Readonly<Record<string, Attribute>>;
+
+/** Nodes that run only if a condition holds; they see every value outside. */
+export interface Branch {
+  readonly nodes: readonly OnnxNode[];
+  readonly outputs: readonly NamedType[];
+}
 
 export interface OnnxNode {
   readonly opType: string;
@@ -36,7 +42,7 @@ export interface OnnxNode {
 /** A small constant that stays inside the model. */
 export interface Constant {
   readonly name: string;
-  readonly dtype: 'i64' | 'f32';
+  readonly dtype: 'i64' | 'i32' | 'f32';
   readonly dims: readonly number[];
   readonly values: readonly number[];
 }
@@ -65,6 +71,7 @@ const FUSED_NKV = 'cache.n_kv';
 
 export class Emitter {
   readonly target: Target;
+  /** Nodes outside of any branch. */
   readonly nodes: OnnxNode[] = [];
   readonly inputs: NamedType[] = [];
   readonly constants: Constant[] = [];
@@ -78,6 +85,10 @@ export class Emitter {
   readonly #taken = new Map<string, number>();
   #positions: string | undefined;
   #isFused = false;
+  /** Where nodes go: outside, or into the branch being emitted. */
+  #into = this.nodes;
+  readonly #shared = new Map<string, Value>();
+  #spareRows = 0;
 
   constructor(target: Target, sizes: Sizes) {
     this.target = target;
@@ -98,21 +109,52 @@ export class Emitter {
 
   /** A node with one output. */
   node(opType: string, inputs: readonly (Value | undefined)[], attributes: Attributes = {}): Computed {
-    return this.nodeOf(opType, inputs, 1, attributes)[0] as Computed;
+    return this.nodeOf(opType, inputs, 1, attributes)[0];
   }
 
   /** A node with several outputs; those past what is needed may be ignored. */
-  nodeOf(
+  nodeOf<N extends number>(
     opType: string,
     inputs: readonly (Value | undefined)[],
-    nOutput: number,
+    nOutput: N,
     attributes: Attributes = {},
-  ): readonly Computed[] {
+  ): Tuple<Computed, N> {
     const name = this.#unique(`${this.nodeName}/${opType}`);
     const outputs = Array.from({ length: nOutput }, (_, i) => computed(i === 0 ? name : `${name}.${i}`));
     const resolved = inputs.map((v) => (v ? this.#resolve(v) : undefined));
-    this.nodes.push({ opType, name, inputs: resolved, outputs, attributes });
-    return outputs;
+    this.#into.push({ opType, name, inputs: resolved, outputs, attributes });
+    return outputs as unknown as Tuple<Computed, N>;
+  }
+
+  /** One of two ways to the same values, chosen at every run by a boolean `[1]`. */
+  either<N extends number>(
+    condition: Value,
+    ways: { yes(): Tuple<Computed, N>; no(): Tuple<Computed, N> },
+    types: Tuple<TensorType, N>,
+  ): Tuple<Computed, N> {
+    const then_branch = this.#branch(ways.yes, types);
+    const else_branch = this.#branch(ways.no, types);
+    return this.nodeOf('If', [condition], types.length as N, { then_branch, else_branch });
+  }
+
+  /** A value that many nodes share, emitted outside of any branch when first asked for. */
+  once(key: string, make: () => Value): Value {
+    const known = this.#shared.get(key);
+    if (known) return known;
+    const value = this.#emitInto(this.nodes, make);
+    this.#shared.set(key, value);
+    return value;
+  }
+
+  /** Asks for rows of the cache behind the last position, which a kernel may write and nobody reads. */
+  spareRows(n: number): void {
+    this.#spareRows = Math.max(this.#spareRows, n);
+  }
+
+  /** Dimensions that the session must make room for. */
+  sizes(): Sizes {
+    const { nCtx } = this.#sizes;
+    return nCtx === undefined ? this.#sizes : { ...this.#sizes, nCtx: nCtx + this.#spareRows };
   }
 
   input(name: string, type: TensorType): Computed {
@@ -126,6 +168,14 @@ export class Emitter {
 
   i64Scalar(value: number): Computed {
     return this.#constant('i64', [], [value]);
+  }
+
+  i32(values: readonly number[]): Computed {
+    return this.#constant('i32', [values.length], values);
+  }
+
+  i32Scalar(value: number): Computed {
+    return this.#constant('i32', [], [value]);
   }
 
   f32(values: readonly number[]): Computed {
@@ -202,6 +252,22 @@ export class Emitter {
       ...(this.#isFused && { fused: { last: FUSED_LAST, nKv: FUSED_NKV } }),
       states: this.states,
     };
+  }
+
+  #branch(make: () => readonly Computed[], types: readonly TensorType[]): Branch {
+    const nodes: OnnxNode[] = [];
+    const values = this.#emitInto(nodes, make);
+    return { nodes, outputs: values.map(({ name }, i) => ({ ...(types[i] as TensorType), name })) };
+  }
+
+  #emitInto<R>(nodes: OnnxNode[], make: () => R): R {
+    const outer = this.#into;
+    this.#into = nodes;
+    try {
+      return make();
+    } finally {
+      this.#into = outer;
+    }
   }
 
   #keep(state: Value, next: NamedType, write: CacheState['write'], pos: Value): void {

@@ -85,7 +85,7 @@ export const lower = (graph: Graph, target: Target, sizes: Sizes): Program => {
     outputs,
     ...(cache && { cache }),
     ...(stop && { stop }),
-    sizes,
+    sizes: o.sizes(),
     target,
   };
 };

@@ -36,6 +36,7 @@ const contrib = new Set([
   'GroupQueryAttention',
   'MatMulNBits',
   'QuickGelu',
+  'RotaryEmbedding',
   'SkipSimplifiedLayerNormalization',
 ]);
 
@@ -104,6 +105,12 @@ const attribute = (name: string, value: Attribute): AttributeProto => {
       type: AttributeProto_AttributeType.STRING,
       s: new TextEncoder().encode(value),
     });
+  if ('nodes' in value)
+    return create(AttributeProtoSchema, {
+      name,
+      type: AttributeProto_AttributeType.GRAPH,
+      g: create(GraphProtoSchema, { name, node: value.nodes.map(node), output: value.outputs.map(valueInfo) }),
+    });
   if ('float' in value)
     return create(AttributeProtoSchema, { name, type: AttributeProto_AttributeType.FLOAT, f: value.float });
   return create(AttributeProtoSchema, { name, type: AttributeProto_AttributeType.INTS, ints: value.map(BigInt) });
@@ -140,8 +147,14 @@ const sequenceInfo = (name: string): ValueInfoProto => {
   });
 };
 
+const arrayOf = {
+  i64: (values: readonly number[]) => BigInt64Array.from(values, BigInt),
+  i32: (values: readonly number[]) => Int32Array.from(values),
+  f32: (values: readonly number[]) => Float32Array.from(values),
+};
+
 const constant = ({ name, dtype, dims, values }: Constant): TensorProto => {
-  const array = dtype === 'i64' ? BigInt64Array.from(values, BigInt) : Float32Array.from(values);
+  const array = arrayOf[dtype](values);
   return create(TensorProtoSchema, {
     name,
     dataType: dataType[dtype],

@@ -1,0 +1,66 @@
+/** Shapes that fusions look for, and how they emit the products inside. */
+import type { AnyOp } from '../op.ts';
+import { BIAS, LINEAR } from '../ops/matmul.ts';
+import type { Tensor } from '../tensor.ts';
+import type { WeightRef } from '../weights.ts';
+import type { Computed, Emitter, Value } from './emitter.ts';
+import { stackable } from './forms.ts';
+
+/** Emits a whole pattern when its anchor's turn comes, and says which of our tensors that makes. */
+export interface Fusion {
+  readonly anchor: Tensor;
+  /** Every tensor of the pattern; those it does not make are seen by nobody else. */
+  readonly covers: readonly Tensor[];
+  emit(o: Emitter, valueAt: ValueAt): ReadonlyMap<Tensor, Value>;
+}
+
+/** The value of a tensor that has been emitted. */
+export type ValueAt = (x: Tensor) => Value;
+
+/** Who reads each tensor. */
+export type Users = ReadonlyMap<Tensor, readonly Tensor[]>;
+
+/** Recognises a pattern by its last tensor. */
+export type Matcher = (x: Tensor, users: Users, o: Emitter) => Fusion | undefined;
+
+export const is = (x: Tensor | undefined, op: unknown): x is Tensor => x !== undefined && x.op === (op as AnyOp);
+/** An input that the operation's arity promises. */
+export const input = (x: Tensor, i: number): Tensor => {
+  const value = x.inputs[i];
+  if (!value) throw new Error(`'${x.name}' has no input ${i}`);
+  return value;
+};
+export const onlyUser = (x: Tensor, users: Users): boolean => users.get(x)?.length === 1;
+
+/** x W^T, maybe plus a bias. */
+export interface LinearPattern {
+  readonly x: Tensor;
+  readonly weight: WeightRef;
+  readonly weightTensor: Tensor;
+  readonly bias?: Tensor;
+  readonly covers: readonly Tensor[];
+}
+
+export const linearPattern = (y: Tensor): LinearPattern | undefined => {
+  if (is(y, BIAS)) {
+    const inner = linearPattern(input(y, 0));
+    return inner && !inner.bias ? { ...inner, bias: input(y, 1), covers: [...inner.covers, y] } : undefined;
+  }
+  if (!is(y, LINEAR)) return undefined;
+  const weightTensor = input(y, 1);
+  return { x: input(y, 0), weightTensor, weight: weightTensor.attrs as WeightRef, covers: [y] };
+};
+
+/** One product for several layers of the same input where their forms allow it; each layer's part is split off. */
+export const emitLinears = (o: Emitter, layers: readonly LinearPattern[], valueAt: ValueAt): Computed[] => {
+  const [first] = layers;
+  const together = layers.every((l) => l.x === first?.x) && stackable(layers.map((l) => l.weight));
+  const biased = (y: Computed, l: LinearPattern) => (l.bias ? o.node('Add', [y, valueAt(l.bias)]) : y);
+  if (!together || !first) return layers.map((l) => biased(o.product(valueAt(l.x), [valueAt(l.weightTensor)]), l));
+  const all = o.product(
+    valueAt(first.x),
+    layers.map((l) => valueAt(l.weightTensor)),
+  );
+  const widths = layers.map((l) => l.weight.shape[0] ?? 0);
+  return o.nodeOf('Split', [all, o.i64(widths)], layers.length, { axis: -1 }).map((y, i) => biased(y, layers[i]!));
+};
