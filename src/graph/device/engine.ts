@@ -3,7 +3,8 @@
  * blocks the thread that calls it, so commands talk to it through a worker (session.ts).
  */
 import { InferenceSession, Tensor as OrtTensor } from 'onnxruntime-node';
-import type { CacheSpec, NamedType } from '../lower/emitter.ts';
+import type { CacheSpec } from '../lower/cache-plan.ts';
+import type { NamedType } from '../lower/emitter.ts';
 import type { Program } from '../lower/lower.ts';
 import type { Provider } from '../lower/target.ts';
 import type { DType, Shape, Sizes } from '../tensor.ts';

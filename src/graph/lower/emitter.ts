@@ -2,6 +2,7 @@
 import type { Float, Tuple } from '../op.ts';
 import type { Sizes, TensorType } from '../tensor.ts';
 import type { WeightRef } from '../weights.ts';
+import { CachePlan } from './cache-plan.ts';
 import { product, rows } from './forms.ts';
 import type { InitializerGroup } from './initializers.ts';
 import { computedGroup, denseGroup } from './initializers.ts';
@@ -51,24 +52,6 @@ export interface NamedType extends TensorType {
   readonly name: string;
 }
 
-/** A value kept between runs. `next` is all of it, written in place, or only this run's rows. */
-export interface CacheState extends NamedType {
-  readonly next: NamedType;
-  readonly write: 'in-place' | 'rows';
-}
-
-/** How a session keeps a cache: which input says where rows go, and what it must tell the fused kernel. */
-export interface CacheSpec {
-  /** The input `[B, T]` with every token's position. */
-  readonly positions: string;
-  /** Extra inputs of the fused kernel: each sequence's last position, i32 `[B]`; the keys in view, i32 scalar. */
-  readonly fused?: { readonly last: string; readonly nKv: string };
-  readonly states: readonly CacheState[];
-}
-
-const FUSED_LAST = 'cache.last_position';
-const FUSED_NKV = 'cache.n_kv';
-
 export class Emitter {
   readonly target: Target;
   /** Nodes outside of any branch. */
@@ -76,19 +59,17 @@ export class Emitter {
   readonly inputs: NamedType[] = [];
   readonly constants: Constant[] = [];
   readonly groups: InitializerGroup[] = [];
-  readonly states: CacheState[] = [];
+  /** What the session keeps between runs. */
+  readonly cache = new CachePlan((name, type) => this.input(name, type));
   /** The name of the tensor being lowered; nodes are named after it. */
   nodeName = '';
   readonly #sizes: Sizes;
   readonly #stored = new Map<string, readonly Computed[]>();
   readonly #constants = new Map<string, Computed>();
   readonly #taken = new Map<string, number>();
-  #positions: string | undefined;
-  #isFused = false;
   /** Where nodes go: outside, or into the branch being emitted. */
   #into = this.nodes;
   readonly #shared = new Map<string, Value>();
-  #spareRows = 0;
 
   constructor(target: Target, sizes: Sizes) {
     this.target = target;
@@ -121,7 +102,7 @@ export class Emitter {
   ): Tuple<Computed, N> {
     const name = this.#unique(`${this.nodeName}/${opType}`);
     const outputs = Array.from({ length: nOutput }, (_, i) => computed(i === 0 ? name : `${name}.${i}`));
-    const resolved = inputs.map((v) => (v ? this.#resolve(v) : undefined));
+    const resolved = inputs.map((v) => (v ? this.#made(v) : undefined));
     this.#into.push({ opType, name, inputs: resolved, outputs, attributes });
     return outputs as unknown as Tuple<Computed, N>;
   }
@@ -144,17 +125,6 @@ export class Emitter {
     const value = this.#emitInto(this.nodes, make);
     this.#shared.set(key, value);
     return value;
-  }
-
-  /** Asks for rows of the cache behind the last position, which a kernel may write and nobody reads. */
-  spareRows(n: number): void {
-    this.#spareRows = Math.max(this.#spareRows, n);
-  }
-
-  /** Dimensions that the session must make room for. */
-  sizes(): Sizes {
-    const { nCtx } = this.#sizes;
-    return nCtx === undefined ? this.#sizes : { ...this.#sizes, nCtx: nCtx + this.#spareRows };
   }
 
   input(name: string, type: TensorType): Computed {
@@ -217,41 +187,10 @@ export class Emitter {
     return values;
   }
 
-  /** The session must write `rows`, the new rows of `state`, at their positions. */
-  keepRows(state: Value, rows: Value, type: TensorType, pos: Value): void {
-    this.#keep(state, { ...type, name: this.#resolve(rows).name }, 'rows', pos);
-  }
-
-  /** The kernel writes into the buffer of `state`; `next` is the same memory afterwards. */
-  keepInPlace(state: Value, next: Value, pos: Value): void {
-    const past = this.#inputNamed(this.#resolve(state).name);
-    this.#keep(state, { ...past, name: this.#resolve(next).name }, 'in-place', pos);
-  }
-
-  /** Each sequence's last position, i32 `[B]`, and the number of keys in view, i32 scalar: the session fills them in. */
-  fusedCache(batch: TensorType['shape'][number]): readonly [last: Computed, nKv: Computed] {
-    if (!this.#isFused) {
-      this.input(FUSED_LAST, { dtype: 'i32', shape: [batch] });
-      this.input(FUSED_NKV, { dtype: 'i32', shape: [] });
-      this.#isFused = true;
-    }
-    return [computed(FUSED_LAST), computed(FUSED_NKV)];
-  }
-
   /** A sequence of nothing; its name. */
   emptySequence(): string {
     this.nodeName = 'stop';
     return this.node('SequenceEmpty', []).name;
-  }
-
-  /** The cache of the finished graph, if it keeps one. */
-  cache(): CacheSpec | undefined {
-    if (this.#positions === undefined) return undefined;
-    return {
-      positions: this.#positions,
-      ...(this.#isFused && { fused: { last: FUSED_LAST, nKv: FUSED_NKV } }),
-      states: this.states,
-    };
   }
 
   #branch(make: () => readonly Computed[], types: readonly TensorType[]): Branch {
@@ -270,21 +209,7 @@ export class Emitter {
     }
   }
 
-  #keep(state: Value, next: NamedType, write: CacheState['write'], pos: Value): void {
-    const positions = this.#resolve(pos).name;
-    if (this.#positions !== undefined && this.#positions !== positions)
-      throw new Error(`the cache is written at '${this.#positions}' and at '${positions}'`);
-    this.#positions = positions;
-    this.states.push({ ...this.#inputNamed(this.#resolve(state).name), next, write });
-  }
-
-  #inputNamed(name: string): NamedType {
-    const input = this.inputs.find((i) => i.name === name);
-    if (!input) throw new Error(`'${name}' is not an input`);
-    return input;
-  }
-
-  #resolve(value: Value): Computed {
+  #made(value: Value): Computed {
     if (value.kind === 'computed') return value;
     const { ref } = value;
     return this.store(ref.name, () => denseGroup(ref.name, [ref]))[0] as Computed;
@@ -308,7 +233,7 @@ export class Emitter {
   }
 }
 
-const computed = (name: string): Computed => ({ kind: 'computed', name });
+export const computed = (name: string): Computed => ({ kind: 'computed', name });
 
 const storedIn = (value: Value): WeightRef => {
   if (value.kind !== 'weight') throw new Error(`'${value.name}' is computed; a stored weight is needed here`);

@@ -94,7 +94,7 @@ export const groupedQueryAttention: Matcher = (merged, users, o) => {
       const turnsInside = q.rope !== undefined && q.headDim % TURNING_HEAD === 0;
       const ready = turnsInside ? perHeadNorm : perHeadPlain;
       const rows = { q: ready(o, qx, q, valueAt), k: ready(o, kx, k, valueAt), v: vx };
-      const [last, nKv] = o.fusedCache(pos.shape[0] ?? 1);
+      const [last, nKv] = o.cache.lastPositions(pos.shape[0] ?? 1);
       const cache = { past: [valueAt(kState), valueAt(vState)], last, nKv };
       const turn = turnsInside ? turnOf(q, pos, valueAt) : undefined;
       const all = () => kernel(o, found, rows, cache, turn);
@@ -105,8 +105,8 @@ export const groupedQueryAttention: Matcher = (merged, users, o) => {
             vState,
           ])
         : all();
-      o.keepInPlace(valueAt(kState), named(kNext, `${kState.name}.next`), valueAt(pos));
-      o.keepInPlace(valueAt(vState), named(vNext, `${vState.name}.next`), valueAt(pos));
+      o.cache.keepInPlace(valueAt(kState), kState, named(kNext, `${kState.name}.next`), valueAt(pos));
+      o.cache.keepInPlace(valueAt(vState), vState, named(vNext, `${vState.name}.next`), valueAt(pos));
       return new Map([[merged, y]]);
     },
   };
@@ -210,7 +210,7 @@ const oneTokenKernel = (
 const readsKeysOnce = (o: Emitter, { q, k, window }: CachedAttention): boolean => {
   const nShared = q.nHead / k.nHead;
   if (o.target.provider !== 'cpu' || o.sizeOf('B') !== 1 || nShared < 2 || window !== undefined) return false;
-  o.spareRows(nShared - 1);
+  o.cache.spareRows(nShared - 1);
   return true;
 };
 

@@ -1,7 +1,8 @@
 /** Graph -> program: walks the nodes once, lets a fusion or the operation itself emit each, and writes the model. */
 import type { Graph } from '../graph.ts';
 import type { Sizes, Tensor } from '../tensor.ts';
-import type { CacheSpec, NamedType, Value } from './emitter.ts';
+import type { CacheSpec } from './cache-plan.ts';
+import type { NamedType, Value } from './emitter.ts';
 import { Emitter } from './emitter.ts';
 import { findFusions } from './fuse.ts';
 import type { InitializerGroup } from './initializers.ts';
@@ -64,7 +65,7 @@ export const lower = (graph: Graph, target: Target, sizes: Sizes): Program => {
     return { name: value.kind === 'computed' ? value.name : name, dtype: tensor.dtype, shape: tensor.shape };
   });
 
-  const cache = o.cache();
+  const cache = o.cache.spec();
   const stop = cache?.fused && target.provider !== 'webgpu' ? o.emptySequence() : undefined;
   const { placed, weightBytes } = place(o.groups);
   const kept = new Set([...(cache?.states ?? []).map((s) => s.name), cache?.fused?.last, cache?.fused?.nKv]);
@@ -85,7 +86,7 @@ export const lower = (graph: Graph, target: Target, sizes: Sizes): Program => {
     outputs,
     ...(cache && { cache }),
     ...(stop && { stop }),
-    sizes: o.sizes(),
+    sizes: o.cache.roomIn(sizes),
     target,
   };
 };

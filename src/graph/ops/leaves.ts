@@ -44,12 +44,12 @@ export const APPEND = op<3, undefined>({
     expectShape(rows, [b, h, pos.shape[1] as Dim, d], 'rows');
     return { dtype: state.dtype, shape: [b, h, 'nKv', d] };
   },
-  lower(o, [state, rows, pos], _, [, rowsType]) {
+  lower(o, [state, rows, pos], _, [stateType, rowsType]) {
     const nKv = o.node('Add', [o.node('ReduceMax', [pos], { keepdims: 0 }), o.i64Scalar(1)]);
     const view = o.node('Slice', [state, o.i64([0]), o.node('Unsqueeze', [nKv, o.i64([0])]), o.i64([2])]);
     const at = o.node('Unsqueeze', [pos, o.i64([1, 3])]);
     const index = o.node('Expand', [at, o.node('Shape', [rows])]);
-    o.keepRows(state, rows, rowsType, pos);
+    o.cache.keepRows(state, stateType, rows, rowsType, pos);
     return o.node('ScatterElements', [view, index, rows], { axis: 2 });
   },
   bytes: ([, rows]) => 2 * rows.size * bytesPerElement[rows.dtype],
