@@ -47,7 +47,9 @@ export const normaliseArguments = (argv: readonly string[], options: OptionTable
       set(found, inline === 'false' ? `--no-${name}` : `--${name}`);
     } else if (takes === 'switch') {
       const hasWord = inline === undefined && next !== undefined && switchWords.has(next);
-      set(found, `--${name}=${inline ?? (hasWord ? next : 'on')}`);
+      const value = inline ?? (hasWord ? next : 'on');
+      checkValue(argument, value, option);
+      set(found, `--${name}=${value}`);
       if (hasWord) i++;
     } else {
       const value = inline ?? next;
@@ -127,6 +129,8 @@ const checkValue = (flag: string, text: string, option: Option): void => {
   const wrong = (expected: string) => new UserError('usage', `flag '${flag}' is '${text}', expected ${expected}`);
   const choices = option.choices?.map(String);
   if (choices && !choices.includes(text)) throw wrong(choices.join(', '));
+  // What `coerce` throws from within yargs arrives as a bare text, without its kind and its hint.
+  option.coerce?.(text);
   if (option.type !== 'number') return;
   const { whole = false, least = Number.NEGATIVE_INFINITY, most = Number.POSITIVE_INFINITY } = option;
   const n = text.trim() === '' ? Number.NaN : Number(text);
