@@ -1,13 +1,21 @@
 /** Wires the commands to the command line; the one place that decides how the process ends. */
 import { createRequire } from 'node:module';
-import yargs from 'yargs';
 import { normaliseArguments } from './commands/arguments.ts';
-import type { Command, OptionTable } from './commands/command.ts';
+import type { Command } from './commands/command.ts';
+import { optionGroup } from './commands/command.ts';
+import { commandHelp, overview } from './commands/help.ts';
 import { llamaCommand } from './commands/llama.ts';
+import { nearest } from './commands/nearest.ts';
 import type { ErrorKind } from './errors.ts';
 import { messageOf, UserError } from './errors.ts';
 
-const commands: readonly Command<OptionTable>[] = [llamaCommand as unknown as Command<OptionTable>];
+const commands: readonly Command[] = [llamaCommand];
+
+/** What every command understands. */
+const commonOptions = optionGroup('Help', {
+  help: { alias: 'h', type: 'boolean', default: false, describe: 'show this and exit' },
+  version: { type: 'boolean', default: false, describe: 'show the version and exit' },
+});
 
 const exitCodes: Readonly<Record<ErrorKind, number>> = {
   usage: 2,
@@ -23,59 +31,47 @@ const { version } = createRequire(import.meta.url)('../package.json') as { versi
 
 /** Runs one command line. The process ends by itself when nothing is left to do. */
 export const main = async (argv: readonly string[]): Promise<void> => {
-  const [name] = argv;
+  for (const stream of [process.stdout, process.stderr]) stream.on('error', ignoreClosedPipe);
+  const [name, ...rest] = argv;
   const chosen = commands.find((c) => c.name === name);
   try {
-    if (chosen) {
-      const args = normaliseArguments(argv.slice(1), { ...chosen.options, ...common });
-      process.exitCode = await parse([chosen.name, ...args]);
-    } else if (name === undefined || /^-/.test(name)) process.exitCode = await parse(argv);
-    else
-      throw new UserError(
-        'usage',
-        `unknown command '${name}'`,
-        `commands are ${commands.map((c) => c.name).join(', ')}`,
-      );
+    process.exitCode = chosen ? await runCommand(chosen, rest) : runAlone(argv);
   } catch (error) {
     report(error, chosen?.name, argv);
   }
 };
 
-const common = {
-  help: { alias: 'h', type: 'boolean' },
-  version: { type: 'boolean' },
-} as const satisfies OptionTable;
+const runCommand = async (command: Command, argv: readonly string[]): Promise<number> => {
+  const page = { ...command, options: { ...command.options, ...commonOptions } };
+  const normalised = normaliseArguments(argv, page.options);
+  const asks = (flag: string) => normalised.includes(flag);
+  if (asks('--help')) console.log(commandHelp(page));
+  else if (asks('--version')) console.log(version);
+  else return command.run(normalised);
+  return 0;
+};
 
-const parse = async (argv: readonly string[]): Promise<number> => {
-  let code = 0;
-  const parser = yargs(argv)
-    .scriptName('grafo')
-    .usage('$0 <command> [flags]')
-    .version(version)
-    .help()
-    .alias('help', 'h')
-    .parserConfiguration({ 'duplicate-arguments-array': false, 'camel-case-expansion': false, 'greedy-arrays': false })
-    .wrap(Math.min(100, process.stdout.columns ?? 100))
-    .exitProcess(false)
-    .fail((message, error) => {
-      throw error ?? new UserError('usage', message.split('\n')[0] ?? message, 'see --help');
-    });
-  for (const c of commands) {
-    parser.command(
-      c.name,
-      c.describe,
-      (y) => {
-        y.usage(`$0 ${c.name} [flags]\n\n${c.describe}`).options(c.options).strict();
-        for (const [line, what] of c.examples) y.example(`$0 ${line}`, what);
-      },
-      async (args) => {
-        code = await c.run(args);
-      },
+/** A command line that names no command. */
+const runAlone = (argv: readonly string[]): number => {
+  const [word] = argv;
+  if (word === '--version') console.log(version);
+  else if (word === undefined || ['help', '--help', '-h'].includes(word)) console.log(overview(commands));
+  else {
+    const names = commands.map((c) => c.name);
+    const close = nearest(word, names);
+    const what = word.startsWith('-') ? 'flag' : 'command';
+    throw new UserError(
+      'usage',
+      `unknown ${what} '${word}'`,
+      close && what === 'command' ? `did you mean ${close}?` : `commands are ${names.join(', ')}; see grafo --help`,
     );
   }
-  if (argv.length === 0) parser.showHelp((text) => console.log(text));
-  else await parser.parseAsync();
-  return code;
+  return 0;
+};
+
+/** Whoever read the output has gone (`| head -1`): that is no error. */
+const ignoreClosedPipe = (error: NodeJS.ErrnoException): void => {
+  if (error.code !== 'EPIPE') throw error;
 };
 
 const report = (error: unknown, commandName: string | undefined, argv: readonly string[]): void => {

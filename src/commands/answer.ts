@@ -1,5 +1,4 @@
 /** One answer: feeds a prompt at a position of the cache, streams text as it is written, and says how it ended. */
-
 import { detokenizer } from '../io/text/detokenizer.ts';
 import type { Tokenizer } from '../io/text/tokenizer.ts';
 import { Interrupted } from '../models/decoder.ts';
@@ -16,7 +15,7 @@ export interface AnswerOptions {
   readonly nCtx: number;
   /** -1: until an end token, -2: until the context is full. */
   readonly nPredict: number;
-  /** Texts that end an answer; they are part of it. */
+  /** Texts that end an answer; they are part of it, with what came in the same token. */
   readonly stops: readonly string[];
   readonly special: boolean;
   readonly signal: AbortSignal;
@@ -70,7 +69,7 @@ export const answer = async (prompt: readonly number[], o: AnswerOptions): Promi
       const piece = pieces.push(next.value);
       text += piece;
       await o.write(piece);
-      if (o.stops.some((stop) => text.endsWith(stop))) {
+      if (o.stops.some((stop) => text.includes(stop, text.length - piece.length - stop.length))) {
         finish = 'reverse';
         break;
       }

@@ -1,93 +1,146 @@
 /**
- * llama.cpp's spelling of flags in terms that yargs reads: `-ngl 99` (one dash, several letters), `-fa` with or without
- * a value, values that begin with a dash. Flags that no option knows are refused here, with the nearest known one.
+ * From the words of a command line to typed options. llama.cpp's spelling of flags is put in terms that yargs reads:
+ * `-ngl 99` (one dash, several letters), `-fa` with or without a value, values that begin with a dash. What no option
+ * knows or allows is refused here, where the word is still as it was typed.
  */
-import type { Options } from 'yargs';
+import yargs from 'yargs';
 import { UserError } from '../errors.ts';
+import type { Option, OptionTable, Parsed } from './command.ts';
+import { nearest } from './nearest.ts';
 
 /** Words that a switch with an optional value takes. */
 const switchWords = new Set(['on', 'off', 'auto', 'true', 'false', '0', '1', 'enabled', 'disabled']);
 
-interface Known {
-  readonly name: string;
-  readonly takes: 'value' | 'nothing' | 'switch';
-}
-
-/** Rewrites arguments to `--name=value`, `--name` and `--no-name`; what is no flag stays as it is. */
-export const normaliseArguments = (
-  argv: readonly string[],
-  options: Readonly<Record<string, Options>>,
-): readonly string[] => {
+/**
+ * Rewrites arguments to `--name=value`, `--name` and `--no-name`; what is no flag stays as it is, at the end. Of an
+ * option given twice the last one counts, unless it may be repeated.
+ * @throws UserError 'usage' for an unknown flag, with the nearest known one, and for a missing or wrong value
+ */
+export const normaliseArguments = (argv: readonly string[], options: OptionTable): readonly string[] => {
   const known = knownFlags(options);
-  const out: string[] = [];
+  const settings = new Map<string, string[]>();
+  const rest: string[] = [];
+  const set = ({ name, option }: Known, text: string): void => {
+    const earlier = option.array ? (settings.get(name) ?? []) : [];
+    settings.set(name, [...earlier, text]);
+  };
   for (let i = 0; i < argv.length; i++) {
     const argument = argv[i] ?? '';
-    if (argument === '--') return [...out, ...argv.slice(i)];
+    if (argument === '--') {
+      rest.push(...argv.slice(i + 1));
+      break;
+    }
     const [, flag, inline] = /^--?([^-=\d][^=]*)(?:=(.*))?$/s.exec(argument) ?? [];
     if (flag === undefined) {
-      out.push(argument);
+      rest.push(argument);
       continue;
     }
-    const option = known.get(flag);
-    if (!option) {
-      const negated = /^no-(.+)$/.exec(flag)?.[1];
-      const positive = negated === undefined ? undefined : known.get(negated);
-      if (!positive || positive.takes === 'value') throw unknownFlag(argument.split('=')[0] ?? argument, known);
-      out.push(positive.takes === 'switch' ? `--${positive.name}=off` : `--no-${positive.name}`);
-    } else if (inline !== undefined) {
-      out.push(`--${option.name}=${inline}`);
-    } else if (option.takes === 'nothing') {
-      out.push(`--${option.name}`);
-    } else if (option.takes === 'switch') {
-      const next = argv[i + 1];
-      const hasWord = next !== undefined && switchWords.has(next);
-      out.push(`--${option.name}=${hasWord ? next : 'on'}`);
+    const { found, negated } = lookUp(flag, known, argument);
+    const { name, option } = found;
+    const takes = takenBy(option);
+    const next = argv[i + 1];
+    if (negated) {
+      set(found, takes === 'switch' ? `--${name}=off` : `--no-${name}`);
+    } else if (takes === 'nothing') {
+      if (inline !== undefined && inline !== 'true' && inline !== 'false')
+        throw new UserError('usage', `flag '--${flag}' takes no value, but got '${inline}'`);
+      set(found, inline === 'false' ? `--no-${name}` : `--${name}`);
+    } else if (takes === 'switch') {
+      const hasWord = inline === undefined && next !== undefined && switchWords.has(next);
+      const value = inline ?? (hasWord ? next : 'on');
+      checkValue(argument, value, option);
+      set(found, `--${name}=${value}`);
       if (hasWord) i++;
     } else {
-      const value = argv[++i];
+      const value = inline ?? next;
       if (value === undefined) throw new UserError('usage', `flag '${argument}' needs a value`);
-      out.push(`--${option.name}=${value}`);
+      checkValue(inline === undefined ? argument : `--${flag}`, value, option);
+      set(found, `--${name}=${value}`);
+      if (inline === undefined) i++;
     }
   }
-  return out;
+  return [...[...settings.values()].flat(), ...rest];
 };
 
-const knownFlags = (options: Readonly<Record<string, Options>>): ReadonlyMap<string, Known> => {
-  const known = new Map<string, Known>();
-  for (const [name, option] of Object.entries(options)) {
-    const takes =
-      option.type === 'boolean' || option.type === 'count'
-        ? 'nothing'
-        : option.coerce === onOffAuto
-          ? 'switch'
-          : 'value';
-    for (const spelling of [name, ...[option.alias ?? []].flat()]) known.set(spelling, { name, takes });
-  }
-  return known;
+/**
+ * The options' values, converted and with their defaults, from normalised arguments.
+ * @throws UserError 'usage' for a word that is no flag's value, and what the options' `coerce` throws
+ */
+export const parseArguments = async <O extends OptionTable>(
+  argv: readonly string[],
+  options: O,
+): Promise<Parsed<O>> => {
+  const parsed: unknown = await yargs([...argv])
+    .options(options)
+    .version(false)
+    .help(false)
+    .exitProcess(false)
+    .parserConfiguration({ 'camel-case-expansion': false, 'greedy-arrays': false, 'dot-notation': false })
+    .fail((message, error) => {
+      throw error ?? new Error(message);
+    })
+    .parseAsync();
+  // yargs types its result only where the table is a literal; here the table is a type parameter.
+  const { _: words, ...values } = parsed as Parsed<O> & { readonly _: readonly (string | number)[] };
+  if (words.length > 0)
+    throw new UserError('usage', `'${words[0]}' belongs to no flag`, 'quote a text that has spaces in it');
+  return values as unknown as Parsed<O>;
 };
 
-const unknownFlag = (flag: string, known: ReadonlyMap<string, Known>): UserError => {
-  const bare = flag.replace(/^-+/, '');
-  const near = [...known.keys()]
-    .map((name) => ({ name, distance: editDistance(bare, name) }))
-    .sort((a, b) => a.distance - b.distance)[0];
-  const close = near && near.distance <= Math.max(1, Math.floor(bare.length / 3));
-  const hint = close ? `did you mean ${near.name.length > 1 ? '--' : '-'}${near.name}?` : 'see --help';
-  return new UserError('usage', `unknown flag '${flag}'`, hint);
+interface Known {
+  readonly name: string;
+  readonly option: Option;
+}
+
+/** Every spelling of every option. */
+const knownFlags = (options: OptionTable): ReadonlyMap<string, Known> =>
+  new Map(
+    Object.entries(options).flatMap(([name, option]) =>
+      [name, ...[option.alias ?? []].flat()].map((spelling) => [spelling, { name, option }] as const),
+    ),
+  );
+
+const takenBy = (option: Option): 'nothing' | 'switch' | 'value' => {
+  if (option.type === 'boolean') return 'nothing';
+  return option.coerce === onOffAuto ? 'switch' : 'value';
 };
 
-/** Levenshtein's distance. */
-const editDistance = (a: string, b: string): number => {
-  let row = Array.from({ length: b.length + 1 }, (_, j) => j);
-  for (let i = 1; i <= a.length; i++) {
-    const next = [i];
-    for (let j = 1; j <= b.length; j++) {
-      const replaced = (row[j - 1] ?? 0) + (a[i - 1] === b[j - 1] ? 0 : 1);
-      next.push(Math.min(replaced, (row[j] ?? 0) + 1, (next[j - 1] ?? 0) + 1));
-    }
-    row = next;
-  }
-  return row[b.length] ?? 0;
+const lookUp = (
+  flag: string,
+  known: ReadonlyMap<string, Known>,
+  typed: string,
+): { readonly found: Known; readonly negated: boolean } => {
+  const found = known.get(flag);
+  if (found) return { found, negated: false };
+  const positive = known.get(/^no-(.+)$/.exec(flag)?.[1] ?? '');
+  if (positive && takenBy(positive.option) !== 'value') return { found: positive, negated: true };
+  const close = nearest(flag, known.keys());
+  throw new UserError(
+    'usage',
+    `unknown flag '${typed.split('=')[0]}'`,
+    close === undefined ? 'see --help' : `did you mean ${dashed(close)}?`,
+  );
+};
+
+/** A flag as people write it: llama.cpp's short names have one dash, however many letters. */
+export const dashed = (flag: string): string => (flag.length <= 4 && !flag.includes('-') ? `-${flag}` : `--${flag}`);
+
+const checkValue = (flag: string, text: string, option: Option): void => {
+  const wrong = (expected: string) => new UserError('usage', `flag '${flag}' is '${text}', expected ${expected}`);
+  const choices = option.choices?.map(String);
+  if (choices && !choices.includes(text)) throw wrong(choices.join(', '));
+  // What `coerce` throws from within yargs arrives as a bare text, without its kind and its hint.
+  option.coerce?.(text);
+  if (option.type !== 'number') return;
+  const { whole = false, least = Number.NEGATIVE_INFINITY, most = Number.POSITIVE_INFINITY } = option;
+  const n = text.trim() === '' ? Number.NaN : Number(text);
+  if (Number.isFinite(n) && (!whole || Number.isInteger(n)) && n >= least && n <= most) return;
+  const range = Number.isFinite(most)
+    ? ` from ${least} to ${most}`
+    : Number.isFinite(least)
+      ? `, ${least} or more`
+      : '';
+  throw wrong(`a ${whole ? 'whole ' : ''}number${range}`);
 };
 
 export type OnOffAuto = 'on' | 'off' | 'auto';

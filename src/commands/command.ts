@@ -1,18 +1,57 @@
-/** What a subcommand is. */
+/** What a subcommand is, and how a table of options gives its values their types. */
 import type { InferredOptionTypes, Options } from 'yargs';
+import { parseArguments } from './arguments.ts';
 
-export type OptionTable = Readonly<Record<string, Options>>;
+/** An option of yargs, with what yargs has no words for. */
+export interface Option extends Options {
+  /** What the help calls a value: N, FILE. */
+  readonly placeholder?: string;
+  /** A number without a fraction. */
+  readonly whole?: boolean;
+  /** The smallest number allowed. */
+  readonly least?: number;
+  /** The largest number allowed. */
+  readonly most?: number;
+}
+
+export type OptionTable = Readonly<Record<string, Option>>;
 
 /** The options' values, typed by the table. */
 export type Parsed<O extends OptionTable> = InferredOptionTypes<{ [K in keyof O]: O[K] }>;
 
-export interface Command<O extends OptionTable> {
+/** What a help text says of a command. */
+export interface CommandPage {
   readonly name: string;
   readonly describe: string;
+  readonly options: OptionTable;
+  /** Whole command lines, and what each is for. */
+  readonly examples: readonly (readonly [line: string, what: string])[];
+}
+
+interface CommandDefinition<O extends OptionTable> extends CommandPage {
   readonly options: O;
-  readonly examples: readonly (readonly [command: string, what: string])[];
   /** Does the work; results on stdout, everything else on stderr. The number is the exit code. */
   run(options: Parsed<O>): Promise<number>;
 }
 
-export const command = <O extends OptionTable>(c: Command<O>): Command<O> => c;
+export interface Command extends CommandPage {
+  /** Does what these arguments, already normalised, ask for; gives the exit code. */
+  run(argv: readonly string[]): Promise<number>;
+}
+
+/** A command whose `run` gets its options typed by its own table; from outside all commands look the same. */
+export const command = <O extends OptionTable>(definition: CommandDefinition<O>): Command => ({
+  name: definition.name,
+  describe: definition.describe,
+  options: definition.options,
+  examples: definition.examples,
+  run: async (argv) => definition.run(await parseArguments(argv, definition.options)),
+});
+
+/** Options under one heading of the help. */
+export const optionGroup = <O extends OptionTable>(heading: string, options: O): O => {
+  const grouped: OptionTable = Object.fromEntries(
+    Object.entries(options).map(([name, option]) => [name, { ...option, group: heading }]),
+  );
+  return grouped as O;
+};

@@ -1,6 +1,8 @@
 /** Logits of every position in a file that other programs can compare with. */
 import { open } from 'node:fs/promises';
-import { messageOf, UserError } from '../errors.ts';
+import { fileError } from '../io/gguf/file.ts';
+import type { Decoder } from '../models/decoder.ts';
+import type { StoppableStep } from './writer.ts';
 
 export interface LogitsFile {
   /** Rows `[n, nVocab]`, following those written before. */
@@ -17,7 +19,7 @@ const HEADER_BYTES = 20;
  */
 export const createLogitsFile = async (path: string, nVocab: number): Promise<LogitsFile> => {
   const file = await open(path, 'w').catch((error) => {
-    throw new UserError('file', `cannot write ${path}: ${messageOf(error)}`);
+    throw fileError('write', path, error);
   });
   let nRow = 0;
   return {
@@ -37,3 +39,15 @@ export const createLogitsFile = async (path: string, nVocab: number): Promise<Lo
     },
   };
 };
+
+/** A step that also saves the logits of every position it passes. */
+export const savingStep =
+  (decoder: Decoder, file: LogitsFile): StoppableStep =>
+  async (tokens, pos, signal) => {
+    let last = new Float32Array();
+    for await (const rows of decoder.all(tokens, pos, signal)) {
+      await file.write(rows);
+      last = rows.slice(-decoder.nVocab);
+    }
+    return last;
+  };

@@ -33,6 +33,8 @@ export interface OpenOptions {
   readonly progress?: Progress;
   /** One line for a person. */
   notice(line: string): void;
+  /** One line for a person who wants to know more. */
+  detail(line: string): void;
 }
 
 export interface TextModelFile {
@@ -63,6 +65,7 @@ export const openText = (path: string, options: OpenOptions): Promise<TextModelF
     const start = performance.now();
     const { graph, h } = buildDecoder(file);
     const tokenizer = readTokenizer(file.metadata);
+    options.detail(describeFile(file, h.nCtxTrain));
 
     const weightBytes = [...file.tensors.values()].reduce((sum, t) => sum + t.byteLength, 0);
     const { device, why } = await findDevice(options.wish, weightBytes);
@@ -93,7 +96,7 @@ export const openText = (path: string, options: OpenOptions): Promise<TextModelF
   });
 
 /** The decoder graph of a file, from its header alone. Tensors that the architecture does not use are an error. */
-export const buildDecoder = (file: WeightSource) => {
+const buildDecoder = (file: WeightSource) => {
   const arch = file.metadata.get('general.architecture');
   if (typeof arch !== 'string') throw new UserError('model', "metadata 'general.architecture' is missing");
   const definition = textModel(arch);
@@ -111,6 +114,16 @@ export const buildDecoder = (file: WeightSource) => {
   const g = new GraphBuilder('decoder');
   definition.graphs.decoder(g, { h, w });
   return { graph: g.build(), h };
+};
+
+/** `llama: 12 tensors of f32, q8_0 with 263,000 parameters; trained for 2,048 positions`. */
+const describeFile = ({ metadata, tensors }: WeightSource, nCtxTrain: number): string => {
+  const stored = [...tensors.values()];
+  const types = [...new Set(stored.map(({ type }) => type))].sort().join(', ');
+  const n = stored.reduce((sum, { shape }) => sum + shape.reduce((a, b) => a * b, 1), 0);
+  const count = (x: number) => x.toLocaleString('en-US');
+  const arch = metadata.get('general.architecture');
+  return `${arch}: ${stored.length} tensors of ${types} with ${count(n)} parameters; trained for ${count(nCtxTrain)} positions`;
 };
 
 type CacheShape = Readonly<Record<'nLayer' | 'nHeadKv' | 'headDim' | 'nCtxTrain', number>>;

@@ -1,60 +1,44 @@
-/** Options that all commands share, and the choices they stand for. */
+/** Options that commands share, and the choices they stand for. */
 import { existsSync, readFileSync } from 'node:fs';
 import { availableParallelism, homedir } from 'node:os';
 import { join } from 'node:path';
-import { UserError } from '../errors.ts';
 import { parseWish } from '../graph/device/device.ts';
 import { onOffAuto } from './arguments.ts';
-import type { OptionTable } from './command.ts';
+import { optionGroup } from './command.ts';
 
-export const sharedOptions = {
-  model: { alias: 'm', type: 'string', describe: 'model file (GGUF)', group: 'Model:' },
+/** Which model, and the file's name. */
+export const modelOptions = optionGroup('Model', {
+  model: { alias: 'm', type: 'string', placeholder: 'FILE', describe: 'model file (GGUF)' },
+});
+
+/** Where and how a model runs. */
+export const deviceOptions = optionGroup('Device', {
   device: {
     alias: 'dev',
     type: 'string',
     default: 'auto',
     coerce: parseWish,
-    defaultDescription: 'auto',
-    describe: 'auto, cpu, cuda[:N], webgpu, dml[:N], coreml',
-    group: 'Device:',
+    placeholder: 'NAME',
+    describe: 'cpu cuda[:N] webgpu dml[:N] coreml',
   },
-  'list-devices': {
-    type: 'boolean',
-    default: false,
-    describe: 'show the devices of this machine and exit',
-    group: 'Device:',
-  },
-  'strict-device': {
-    type: 'boolean',
-    default: false,
-    describe: 'fail rather than run single operations on the CPU',
-    group: 'Device:',
-  },
-  threads: { alias: 't', type: 'number', describe: 'CPU threads (default: physical cores)', group: 'Device:' },
+  'list-devices': { type: 'boolean', default: false, describe: 'show what this machine can run on, and exit' },
+  'strict-device': { type: 'boolean', default: false, describe: 'never run single operations on the CPU instead' },
+  threads: { alias: 't', type: 'number', whole: true, least: 1, describe: 'CPU threads (default: physical cores)' },
   compute: {
     choices: ['auto', 'f32', 'block'] as const,
     default: 'auto' as const,
-    describe: 'f32: exact; block: int8 activations per block; auto: the fastest',
-    group: 'Device:',
+    describe: 'exact, int8, or the faster',
   },
-  'flash-attn': {
-    alias: 'fa',
-    type: 'string',
-    default: 'auto',
-    coerce: onOffAuto,
-    describe: 'fused kernels: on, off or auto',
-    group: 'Device:',
-  },
-  json: { type: 'boolean', default: false, describe: 'one JSON object on stdout instead of text', group: 'Output:' },
-  quiet: { alias: 'q', type: 'boolean', default: false, describe: 'nothing on stderr but errors', group: 'Output:' },
-  verbose: {
-    alias: 'v',
-    type: 'boolean',
-    default: false,
-    describe: 'more on stderr, stacks of errors',
-    group: 'Output:',
-  },
-} satisfies OptionTable;
+  'flash-attn': { alias: 'fa', type: 'string', default: 'auto', coerce: onOffAuto, describe: 'fused kernels' },
+});
+
+/** What is told, and how. */
+export const reportOptions = optionGroup('Report', {
+  json: { type: 'boolean', default: false, describe: 'one JSON object on stdout instead of text' },
+  quiet: { alias: 'q', type: 'boolean', default: false, describe: 'nothing on stderr but errors' },
+  verbose: { alias: 'v', type: 'boolean', default: false, describe: 'more on stderr, and stacks of errors' },
+  perf: { type: 'boolean', default: false, describe: 'timings as a table' },
+});
 
 /** Cores that are not another one's second thread; what a product of matrices can use. */
 export const physicalCores = (): number => {
@@ -67,13 +51,6 @@ export const physicalCores = (): number => {
     siblings.add(readFileSync(file, 'utf8').trim());
   }
   return Math.min(allowed, siblings.size || allowed);
-};
-
-/** The number of threads to use. Throws a UserError unless it is a positive whole number. */
-export const threadCount = (asked: number | undefined): number => {
-  if (asked === undefined || asked === -1) return physicalCores();
-  if (!Number.isInteger(asked) || asked < 1) throw new UserError('usage', `--threads is ${asked}, expected 1 or more`);
-  return asked;
 };
 
 /** Where prepared weights go: GRAFO_CACHE, or the system's place for caches. */

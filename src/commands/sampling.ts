@@ -2,17 +2,14 @@
 import { UserError } from '../errors.ts';
 import type { Tokenizer } from '../io/text/tokenizer.ts';
 import type { SamplingOptions } from '../models/sampling.ts';
-import { defaultSampling, parseSamplerSequence, parseSamplers, randomSeed } from '../models/sampling.ts';
-import type { Parsed } from './command.ts';
+import { defaultSampling, randomSeed } from '../models/sampling.ts';
 import { readEscapes } from './escapes.ts';
-import type { llamaOptions } from './llama-options.ts';
-
-type Flags = Parsed<typeof llamaOptions>;
+import type { LlamaFlags } from './llama-options.ts';
 
 /** The options of a sampler; `nCtx` is what a window of -1 tokens means. */
-export const samplingOptions = (flags: Flags, tokenizer: Tokenizer, nCtx: number): SamplingOptions => ({
-  seed: seedOf(flags.seed),
-  order: orderOf(flags),
+export const samplingOptions = (flags: LlamaFlags, tokenizer: Tokenizer, nCtx: number): SamplingOptions => ({
+  seed: flags.seed === -1 ? randomSeed() : flags.seed,
+  order: flags.samplers ?? flags['sampler-seq'] ?? defaultSampling.order,
   temp: flags.temp,
   topK: flags['top-k'],
   topP: flags['top-p'],
@@ -40,20 +37,7 @@ export const samplingOptions = (flags: Flags, tokenizer: Tokenizer, nCtx: number
   logitBias: biases(flags, tokenizer),
 });
 
-const seedOf = (asked: number): number => {
-  if (asked === -1) return randomSeed();
-  if (!Number.isInteger(asked) || asked < 0 || asked > 0xffffffff)
-    throw new UserError('usage', `--seed is ${asked}, expected a whole number from 0 to 4294967295, or -1`);
-  return asked;
-};
-
 const window = (asked: number, nCtx: number): number => (asked < 0 ? nCtx : asked);
-
-const orderOf = (flags: Flags): SamplingOptions['order'] => {
-  if (flags.samplers !== undefined) return parseSamplers(flags.samplers);
-  if (flags['sampler-seq'] !== undefined) return parseSamplerSequence(flags['sampler-seq']);
-  return defaultSampling.order;
-};
 
 const breakers = (texts: readonly string[], tokenizer: Tokenizer): number[][] =>
   texts
@@ -61,7 +45,7 @@ const breakers = (texts: readonly string[], tokenizer: Tokenizer): number[][] =>
     .map((text) => tokenizer.encode(readEscapes(text), { addSpecial: false, parseSpecial: false }))
     .filter((ids) => ids.length > 0);
 
-const biases = (flags: Flags, tokenizer: Tokenizer): Map<number, number> => {
+const biases = (flags: LlamaFlags, tokenizer: Tokenizer): Map<number, number> => {
   const out = new Map<number, number>();
   for (const text of flags['logit-bias']) {
     const [, id, bias] = /^(\d+)([+-](?:\d+(?:\.\d+)?|inf))$/.exec(text) ?? [];

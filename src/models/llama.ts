@@ -17,13 +17,16 @@ import { pick, rows } from '../graph/ops/select.ts';
 import { flatten } from '../graph/ops/shape.ts';
 import type { Weights } from '../graph/weights.ts';
 import { define } from './definition.ts';
+import { expectHparam } from './expect-hparam.ts';
 import { ropeScaling } from './rope-scaling.ts';
 
 const hparams = (pairs: RopePairs) => (m: Hparams) => {
   const nEmbd = m.int('embedding_length');
   const nHead = m.int('attention.head_count');
+  const isGiven = m.has('attention.key_length');
+  expectHparam(isGiven || nEmbd % nHead === 0, 'attention.head_count', nHead, `a divisor of embedding_length ${nEmbd}`);
   const headDim = m.int('attention.key_length', nEmbd / nHead);
-  return {
+  const h = {
     nEmbd,
     nHead,
     headDim,
@@ -42,7 +45,20 @@ const hparams = (pairs: RopePairs) => (m: Hparams) => {
       pairs,
     },
   } as const;
+  const { nLayer, nHeadKv, eps, rope, nExpert, routing } = h;
+  expectHparam(nLayer <= MAX_LAYERS, 'block_count', nLayer, `${MAX_LAYERS} at most`);
+  expectHparam(nHead % nHeadKv === 0, 'attention.head_count_kv', nHeadKv, `a divisor of head_count ${nHead}`);
+  const turns = rope.nRot % 2 === 0 && rope.nRot <= headDim;
+  expectHparam(turns, 'rope.dimension_count', rope.nRot, `an even number up to the head size ${headDim}`);
+  expectHparam(rope.base > 0, 'rope.freq_base', rope.base, 'a positive number');
+  expectHparam(eps >= 0, 'attention.layer_norm_rms_epsilon', eps, 'a number that is not negative');
+  const routes = nExpert === 0 || (routing.nExpertUsed > 0 && routing.nExpertUsed <= nExpert);
+  expectHparam(routes, 'expert_used_count', routing.nExpertUsed, `1 to expert_count ${nExpert}`);
+  return h;
 };
+
+/** Far beyond any model; each layer has tensors, and a file holds less than this many. */
+const MAX_LAYERS = 10_000;
 
 export type LlamaHparams = ReturnType<ReturnType<typeof hparams>>;
 

@@ -1,0 +1,59 @@
+/** The text of `--help`: one line for each flag, in groups, narrow enough for any terminal. */
+import { dashed, onOffAuto } from './arguments.ts';
+import type { CommandPage, Option } from './command.ts';
+
+/** All commands on one page. */
+export const overview = (commands: readonly CommandPage[]): string => {
+  const width = Math.max(...commands.map((c) => c.name.length));
+  return [
+    'usage: grafo COMMAND [FLAGS]',
+    '',
+    ...commands.map((c) => `  ${c.name.padEnd(width)}  ${c.describe}`),
+    '',
+    'grafo COMMAND --help   the flags of a command',
+    'grafo --version        the version',
+  ].join('\n');
+};
+
+/** The page of one command. */
+export const commandHelp = (c: CommandPage): string => {
+  const options = Object.entries(c.options);
+  const headings = [...new Set(options.map(([, option]) => option.group))];
+  return [
+    `usage: grafo ${c.name} [FLAGS]`,
+    '',
+    c.describe,
+    '',
+    'Examples:',
+    ...c.examples.flatMap(([line, what]) => [`  # ${what}`, `  ${line}`]),
+    ...headings.flatMap((heading) => [
+      '',
+      `${heading}:`,
+      ...options.filter(([, option]) => option.group === heading).map(([name, option]) => flagLine(name, option)),
+    ]),
+  ].join('\n');
+};
+
+/** Column of the descriptions. */
+const INDENT = 30;
+
+const flagLine = (name: string, option: Option): string => {
+  const short = [option.alias ?? []].flat().filter((alias) => dashed(alias) === `-${alias}`);
+  const negatable = option.type === 'boolean' && option.default !== false;
+  const value = valueName(option);
+  const flags = [...short.map(dashed), `--${negatable ? '[no-]' : ''}${name}`].join(', ') + (value && ` ${value}`);
+  return `  ${flags}  `.padEnd(INDENT) + option.describe + defaultOf(option);
+};
+
+const valueName = (option: Option): string => {
+  if (option.type === 'boolean') return '';
+  if (option.coerce === onOffAuto) return '[on|off|auto]';
+  if (option.choices) return option.choices.join('|');
+  return option.placeholder ?? (option.type === 'number' ? 'N' : 'TEXT');
+};
+
+const defaultOf = (option: Option): string => {
+  const value: unknown = option.defaultDescription ?? option.default;
+  const isPlain = typeof value === 'string' || typeof value === 'number';
+  return isPlain ? ` (default ${value})` : '';
+};

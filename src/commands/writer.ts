@@ -1,0 +1,81 @@
+/** Writes answers one after the other and remembers which tokens the cache holds: only what changed is computed. */
+import { UserError } from '../errors.ts';
+import type { Tokenizer } from '../io/text/tokenizer.ts';
+import type { SamplingOptions } from '../models/sampling.ts';
+import { createSampler } from '../models/sampling.ts';
+import type { Answer, AnswerOptions } from './answer.ts';
+import { answer } from './answer.ts';
+import type { Timings } from './timings.ts';
+
+/** Feeds tokens from a position on; gives the logits after the last. The signal is looked at between two runs. */
+export type StoppableStep = (tokens: readonly number[], pos: number, signal: AbortSignal) => Promise<Float32Array>;
+
+export interface WriterOptions extends Pick<AnswerOptions, 'nCtx' | 'nPredict' | 'stops' | 'special' | 'write'> {
+  readonly step: StoppableStep;
+  readonly tokenizer: Tokenizer;
+  readonly sampling: SamplingOptions;
+  /** How long the model took to load, for the timings. */
+  readonly loadMs: number;
+}
+
+/** An answer, and what it took. */
+export interface Written extends Answer {
+  readonly promptTokens: number;
+  /** Its prompt tokens are those that were computed, not those that were still in the cache. */
+  readonly timings: Timings;
+}
+
+export interface Writer {
+  /**
+   * Writes on from a whole prompt, of which earlier prompts and answers may be the beginning.
+   * @throws UserError 'capacity' for a prompt longer than the context
+   */
+  write(prompt: readonly number[], signal: AbortSignal): Promise<Written>;
+}
+
+export const createWriter = ({ step, sampling, loadMs, ...options }: WriterOptions): Writer => {
+  const { tokenizer, nCtx } = options;
+  const sampler = createSampler(sampling, tokenizer.vocabSize);
+  const cached: number[] = [];
+  return {
+    async write(prompt, signal) {
+      if (prompt.length > nCtx)
+        throw new UserError(
+          'capacity',
+          `the prompt has ${prompt.length} tokens, the context ${nCtx}`,
+          'use a larger -c or a shorter prompt',
+        );
+      // The last token is computed in any case: its logits are not kept.
+      const kept = Math.min(commonPrefix(cached, prompt), prompt.length - 1);
+      const fresh = prompt.slice(kept);
+      for (const id of fresh) sampler.accept(id);
+      const done = await answer(fresh, {
+        ...options,
+        sampler,
+        signal,
+        pos: kept,
+        step: async (tokens, pos) => {
+          cached.length = pos; // what an interrupted run wrote is not known
+          const logits = await step(tokens, pos, signal);
+          cached.push(...tokens);
+          return logits;
+        },
+      });
+      const timings: Timings = {
+        loadMs,
+        promptTokens: fresh.length,
+        promptMs: done.promptMs,
+        firstTokenMs: done.firstTokenMs,
+        generatedTokens: done.ids.length,
+        generateMs: done.generateMs,
+      };
+      return { ...done, promptTokens: prompt.length, timings };
+    },
+  };
+};
+
+const commonPrefix = (a: readonly number[], b: readonly number[]): number => {
+  let n = 0;
+  while (n < a.length && n < b.length && a[n] === b[n]) n++;
+  return n;
+};

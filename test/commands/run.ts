@@ -1,0 +1,67 @@
+/** Runs grafo as a user does: the built command, in a process of its own. Build first: npm run build. */
+import { type ChildProcess, spawn } from 'node:child_process';
+import { constants } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { scratch } from '../fixtures.ts';
+
+export const grafoFile = fileURLToPath(new URL('../../bin/grafo.js', import.meta.url));
+
+/** Where the runs of one test file prepare weights. */
+export const cacheFolder = join(scratch, 'cache');
+
+export interface RunOptions {
+  /** What stdin holds; nothing, and closed, if absent. 'open' is a pipe that nobody writes to or closes. */
+  readonly stdin?: string | 'open';
+  readonly env?: NodeJS.ProcessEnv;
+  /** Sent in this order, each so many milliseconds after the one before (the first: after the start). */
+  readonly signals?: readonly { readonly after: number; readonly signal: NodeJS.Signals }[];
+  /** Called with every piece of stdout, and the process that wrote it. */
+  readonly onStdout?: (text: string, child: ChildProcess) => void;
+}
+
+export interface RunResult {
+  /** As a shell gives it: 128 and the signal's number for a process that a signal ended. */
+  readonly code: number;
+  readonly stdout: string;
+  readonly stderr: string;
+  readonly ms: number;
+}
+
+/** The environment of a run: no colours, no progress bars, a cache of its own. */
+export const environment = (env: NodeJS.ProcessEnv = {}): NodeJS.ProcessEnv => {
+  const { FORCE_COLOR: _force, CLICOLOR_FORCE: _cli, GRAFO_DEBUG: _debug, ...inherited } = process.env;
+  return { ...inherited, GRAFO_CACHE: cacheFolder, ...env };
+};
+
+/** Runs `node`, or another program, with these arguments to its end. */
+export const run = (program: string, args: readonly string[], options: RunOptions = {}): Promise<RunResult> =>
+  new Promise((resolve, reject) => {
+    const start = performance.now();
+    const child = spawn(program, args, { env: environment(options.env), stdio: 'pipe' });
+    let [stdout, stderr] = ['', ''];
+    child.stdout.setEncoding('utf8').on('data', (text: string) => {
+      stdout += text;
+      options.onStdout?.(text, child);
+    });
+    child.stderr.setEncoding('utf8').on('data', (text: string) => {
+      stderr += text;
+    });
+    // A process that ends without reading closes the pipe under us.
+    child.stdin.on('error', () => undefined);
+    if (options.stdin !== 'open') child.stdin.end(options.stdin ?? '');
+    let delay = 0;
+    for (const { after, signal } of options.signals ?? []) {
+      delay += after;
+      setTimeout(() => child.kill(signal), delay);
+    }
+    child.on('error', reject);
+    child.on('close', (code, signal) => {
+      const ended = code ?? 128 + (signal ? constants.signals[signal] : 0);
+      resolve({ code: ended, stdout, stderr, ms: performance.now() - start });
+    });
+  });
+
+/** Runs `grafo ...args`. */
+export const grafo = (args: readonly string[], options?: RunOptions): Promise<RunResult> =>
+  run(process.execPath, [grafoFile, ...args], options);
