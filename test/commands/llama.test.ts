@@ -413,7 +413,9 @@ describe('help', () => {
   it.each([[['llama', '--help']], [['llama', '-h']], [['llama', '-m', 'x', '--help']]])('grafo %j', async (args) => {
     const { code, stdout, stderr } = await grafo(args);
     expect([code, stderr]).toEqual([0, '']);
-    expect(stdout).toMatch(/^usage: grafo llama \[FLAGS\]\n[\s\S]*\nExamples:\n[\s\S]* {2}grafo llama -m [\s\S]*\nSampling:\n/);
+    expect(stdout).toMatch(
+      /^usage: grafo llama \[FLAGS\]\n[\s\S]*\nExamples:\n[\s\S]* {2}grafo llama -m [\s\S]*\nSampling:\n/,
+    );
     expect(stdout).toMatch(/\n {2}-n, --predict N {2,}tokens; .*\(default -1\)\n/);
     expect(stdout.split('\n').filter((line) => line.length > 80)).toEqual([]);
     expect(stdout).not.toMatch(/undefined|\[object/);
