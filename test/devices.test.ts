@@ -154,7 +154,7 @@ describe('the device that runs', () => {
 
 describe('this machine', () => {
   it('has a processor that runs, with its memory', async () => {
-    const devices = await listDevices(scratch, ['cpu']);
+    const devices = await listDevices(scratch, [{ provider: 'cpu', index: 0 }]);
     expect(devices).toHaveLength(1);
     expect(devices[0]).toMatchObject({ provider: 'cpu', index: 0, state: { kind: 'available' } });
     expect(devices[0]!.name).toMatch(/, \d+ threads$/);
@@ -163,7 +163,12 @@ describe('this machine', () => {
 
   it('is asked which providers it was built with: what another platform has is absent here', async () => {
     const foreign: Provider = process.platform === 'darwin' ? 'dml' : 'coreml';
-    const [other] = await listDevices(scratch, [foreign]);
+    const [other] = await listDevices(scratch, [{ provider: foreign, index: 0 }]);
     expect(other).toMatchObject({ provider: foreign, state: { kind: 'absent' } });
+  });
+
+  it('is asked for the very card that was named', async () => {
+    const [second] = await listDevices(scratch, [{ provider: 'webgpu', index: 1 }]);
+    expect(second).toMatchObject({ provider: 'webgpu', index: 1 });
   });
 });
