@@ -595,9 +595,25 @@ describe('what a session keeps', () => {
   });
 
   it('holds each sequence at positions of its own', async () => {
-    const runs = [step([[0, 1], [0, 1]]), step([[2], [1]], 5)]; // biome-ignore format: sequences in a line
+    const runs = [
+      step([
+        [0, 1],
+        [0, 1],
+      ]),
+      step([[2], [1]], 5),
+    ];
     const [, y] = await runGraph(cacheGraph(2), runs, { sizes: { nCtx: 4, B: 2 } });
-    const value = (b: number, h: number, t: number, i: number) => get(marked([[0, 1, 2], [0, 1, 2]]), b, h, t, i); // biome-ignore format: sequences in a line
+    const value = (b: number, h: number, t: number, i: number) =>
+      get(
+        marked([
+          [0, 1, 2],
+          [0, 1, 2],
+        ]),
+        b,
+        h,
+        t,
+        i,
+      );
     // The second sequence has written its row 1 anew; its row 2 is in view of nobody and still zero.
     const own = (b: number, h: number, t: number, i: number) => {
       if (b === 1 && t === 2) return 0;
