@@ -288,7 +288,7 @@ export const golden: readonly Golden[] = [
 /** Where the high bytes of a block's halves are, or its exponent; in the other types a half comes first. */
 const highBytes: Readonly<Record<string, readonly number[]>> = {
   ...{ q4_1: [1, 3], q5_1: [1, 3], q4_k: [1, 3], q5_k: [1, 3], q2_k: [81, 83], q3_k: [109], q6_k: [209] },
-  ...{ iq1_m: [55], mxfp4: [0], tq1_0: [53], tq2_0: [65] },
+  ...{ f32: [3], iq1_m: [55], mxfp4: [0], tq1_0: [53], tq2_0: [65] },
 };
 
 /** A linear congruential generator's upper bits: the same numbers everywhere. */
@@ -302,6 +302,16 @@ export const randomBlocks = (type: string, blockBytes: number, n: number): Uint8
   const bytes = Uint8Array.from({ length: n * blockBytes }, generator(12345));
   for (let i = 0; i < bytes.length; i += blockBytes) {
     for (const at of highBytes[type] ?? [1]) bytes[i + at] = bytes[i + at]! & 0xbf;
+  }
+  return bytes;
+};
+
+/** Random bits under scales of ±1/64 to ±1/32, as weights have them. */
+export const likelyBlocks = (type: string, blockBytes: number, n: number): Uint8Array => {
+  const bytes = randomBlocks(type, blockBytes, n);
+  for (let i = 0; i < bytes.length; i += blockBytes) {
+    if (type === 'mxfp4') bytes[i] = 0x78 | (bytes[i]! & 3);
+    else for (const at of highBytes[type] ?? [1]) bytes[i + at] = (bytes[i + at]! & 0x83) | 0x24;
   }
   return bytes;
 };
