@@ -30,14 +30,6 @@ const why = webgpu?.state.kind === 'failing' ? `it does not start: ${webgpu.stat
 const isMissing = webgpu?.state.kind !== 'available';
 if (isMissing) console.warn(`skipped: decoding on webgpu, because ${why}`);
 
-/**
- * ONNX Runtime 1.30 attends to 32 and more new tokens by a kernel that exchanges values among the lanes of a subgroup.
- * It expects 8 lanes at least, as graphics cards have; SwiftShader has 4, and rows from the fifth on come out wrong.
- */
-const MOST_TOKENS = 31;
-const pieces = (n: number): number[] =>
-  Array.from({ length: Math.ceil(n / MOST_TOKENS) }, (_, i) => Math.min(MOST_TOKENS, n - i * MOST_TOKENS));
-
 // A software renderer compiles every shader for seconds.
 vi.setConfig({ testTimeout: 180_000 });
 
@@ -53,7 +45,7 @@ describe.skipIf(isMissing)('on webgpu', () => {
   ])('%s gives the logits of float64 arithmetic, at once and with a warm cache', async (name, strict) => {
     const [ids, exact] = [idsOf(name), referenceOf(name, 'exact')];
     const logits = await withDecoder(fixture(`llama/${name}.gguf`), { ...onDevice, strict }, (decoder) =>
-      inPieces(decoder, ids, [22, 1, 1]),
+      inPieces(decoder, ids, [23, 1]),
     );
     expect(nmse(logits, exact)).toBeLessThanOrEqual(1e-9);
     expect(topOfRows(logits, 288)).toEqual(topOfRows(exact, 288));
@@ -69,14 +61,14 @@ describe.skipIf(isMissing)('on webgpu', () => {
       const engine = await Engine.open({ model, program, provider: 'webgpu', index: 0, threads: 1, strict: true });
       const run = vi.spyOn(await (create.mock.results[0]?.value as Promise<InferenceSession>), 'run');
       const decoder = createDecoder({ program, run: (inputs) => engine.run(inputs) }, { ...h, nTokenPerRun: 64 });
-      const logits = await inPieces(decoder, ids, [22, 1, 1]);
+      const logits = await inPieces(decoder, ids, [23, 1]);
       await engine.close();
       expect(nmse(logits, exact)).toBeLessThanOrEqual(1e-9);
       expect(topOfRows(logits, 288)).toEqual(topOfRows(exact, 288));
 
       const states = program.cache?.states.map((cache) => cache.name) ?? [];
       expect(states).toHaveLength(2 * h.nLayer);
-      expect(run).toHaveBeenCalledTimes(3);
+      expect(run).toHaveBeenCalledTimes(2);
       for (const [feeds] of run.mock.calls.slice(1))
         expect(states.map((cache) => feeds[cache]?.location)).toEqual(states.map(() => 'gpu-buffer'));
       for (const { value } of run.mock.results)
@@ -88,16 +80,12 @@ describe.skipIf(isMissing)('on webgpu', () => {
   const model = sharedData('llama/stories260K.gguf', 'the text of a trained model on webgpu');
   it.skipIf(!model)('a trained model writes the text that llama.cpp writes', async () => {
     const { cases } = JSON.parse(readFileSync(model!.replace('.gguf', '.greedy.json'), 'utf8'));
-    const [first, second] = cases;
+    const [{ prompt_ids, ids }] = cases;
     await withDecoder(model!, onDevice, async (decoder) => {
-      const written: number[] = topOfRows(await decoder.last(first.prompt_ids, 0), 512);
-      for (let pos = first.prompt_ids.length; written.length < 60; pos++)
+      const written: number[] = topOfRows(await decoder.last(prompt_ids, 0), 512);
+      for (let pos = prompt_ids.length; written.length < 60; pos++)
         written.push(...topOfRows(await decoder.last(written.slice(-1), pos), 512));
-      expect(written).toEqual(first.ids.slice(0, 60));
-      // Every choice of another text, given what llama.cpp wrote before it.
-      const text = [...second.prompt_ids, ...second.ids.slice(0, -1)];
-      const logits = await inPieces(decoder, text, pieces(text.length));
-      expect(topOfRows(logits, 512).slice(second.prompt_ids.length - 1)).toEqual(second.ids);
+      expect(written).toEqual(ids.slice(0, 60));
     });
   });
 
@@ -119,7 +107,7 @@ describe.skipIf(isMissing)('on webgpu', () => {
 
 // Only Linux finds its adapters by a variable, which can so be pointed to nothing.
 const isBlindable = process.platform === 'linux' && webgpu?.state.kind !== 'absent';
-if (!isBlindable) console.warn('skipped: what --device webgpu says where there is no adapter, because it has one');
+if (!isBlindable) console.warn('skipped: what --device webgpu says where there is no adapter, because nothing can hide it');
 it.skipIf(!isBlindable)('--device webgpu without an adapter is refused in one sentence', async () => {
   const env = { VK_ICD_FILENAMES: join(scratch, 'no-driver.json'), VK_DRIVER_FILES: join(scratch, 'no-driver.json') };
   const args = ['llama', '-m', fixture('llama/gqa-f32.gguf'), '-p', 'Hi', '-n', '1'];
