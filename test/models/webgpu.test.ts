@@ -107,7 +107,8 @@ describe.skipIf(isMissing)('on webgpu', () => {
 
 // Only Linux finds its adapters by a variable, which can so be pointed to nothing.
 const isBlindable = process.platform === 'linux' && webgpu?.state.kind !== 'absent';
-if (!isBlindable) console.warn('skipped: what --device webgpu says where there is no adapter, because nothing can hide it');
+if (!isBlindable)
+  console.warn('skipped: what --device webgpu says where there is no adapter, because nothing can hide it');
 it.skipIf(!isBlindable)('--device webgpu without an adapter is refused in one sentence', async () => {
   const env = { VK_ICD_FILENAMES: join(scratch, 'no-driver.json'), VK_DRIVER_FILES: join(scratch, 'no-driver.json') };
   const args = ['llama', '-m', fixture('llama/gqa-f32.gguf'), '-p', 'Hi', '-n', '1'];
