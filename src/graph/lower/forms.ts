@@ -3,7 +3,7 @@ import type { BlockLayout, WeightRef } from '../weights.ts';
 import type { Computed, Emitter, Value } from './emitter.ts';
 import { denseGroup, halfGroup, packedGroup } from './initializers.ts';
 import { besideSums, blockSums, widened } from './offsets.ts';
-import { accuracyLevel } from './target.ts';
+import { accuracyLevel, readsHalves } from './target.ts';
 
 const nOut = (refs: readonly WeightRef[]): number => refs.reduce((n, ref) => n + (ref.shape[0] ?? 0), 0);
 
@@ -72,7 +72,7 @@ const storedBlocks = (o: Emitter, refs: readonly WeightRef[]): readonly Computed
 export const rows = (o: Emitter, table: WeightRef, ids: Value): Computed => {
   const { type, blocks } = table.tensor;
   if (blocks && o.has('GatherBlockQuantized')) return blockRows(o, table, ids, blocks);
-  if (type === 'f16' || type === 'bf16') {
+  if ((type === 'f16' || type === 'bf16') && readsHalves(o.target, type)) {
     const [halves] = o.store(`${table.name} in halves`, () => halfGroup(`${table.name}.halves`, table, type));
     return o.node('Cast', [o.node('Gather', [halves, ids])], { to: 1 });
   }

@@ -47,3 +47,10 @@ export const hasKernel = (target: Target, name: string): boolean =>
  */
 export const accuracyLevel = (target: Target): number =>
   target.provider === 'cpu' || target.provider === 'coreml' ? 4 : 0;
+
+/**
+ * Whether a table of 16-bit floats can be read on the target: to WebGPU they are a feature that an adapter may lack,
+ * bfloat16 is known to the CPU and to CUDA alone.
+ */
+export const readsHalves = ({ provider }: Target, type: 'f16' | 'bf16'): boolean =>
+  type === 'f16' ? provider !== 'webgpu' : provider === 'cpu' || provider === 'coreml' || provider === 'cuda';
