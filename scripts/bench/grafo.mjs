@@ -10,6 +10,7 @@ export const openGrafo = async (file, threads) => {
     compute: 'auto',
     fused: true,
     nCtx: CONTEXT,
+    cache: true,
     notice() {},
     detail() {},
   });

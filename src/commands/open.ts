@@ -1,16 +1,20 @@
 /** A text model's file, opened: read, built, lowered and loaded on the chosen device. */
 import { freemem, totalmem } from 'node:os';
+import { basename } from 'node:path';
 import { UserError } from '../errors.ts';
 import { GraphBuilder } from '../graph/builder.ts';
 import type { Device, Wish } from '../graph/device/device.ts';
 import { deviceId } from '../graph/device/device.ts';
 import type { Progress } from '../graph/device/files.ts';
+import type { Keeping } from '../graph/device/kept.ts';
 import { openSession } from '../graph/device/session.ts';
 import { Hparams } from '../graph/hparams.ts';
 import { lower } from '../graph/lower/lower.ts';
 import type { Compute } from '../graph/lower/target.ts';
 import type { MetadataValue, WeightSource } from '../graph/weights.ts';
 import { Weights } from '../graph/weights.ts';
+import { identityOf } from '../io/gguf/identity.ts';
+import type { GgufFile } from '../io/gguf/reader.ts';
 import { openGguf } from '../io/gguf/reader.ts';
 import type { Tokenizer } from '../io/text/tokenizer.ts';
 import { readTokenizer } from '../io/text/tokenizer.ts';
@@ -18,7 +22,7 @@ import type { Decoder } from '../models/decoder.ts';
 import { createDecoder } from '../models/decoder.ts';
 import { textModel } from '../models/index.ts';
 import { findDevice } from './devices.ts';
-import { cacheFolder } from './options.ts';
+import { cacheFolder, cacheLimit } from './options.ts';
 
 export interface OpenOptions {
   readonly wish: Wish;
@@ -30,6 +34,8 @@ export interface OpenOptions {
   readonly nCtx: number;
   /** Tokens in one run at most; by device if absent. */
   readonly nTokenPerRun?: number;
+  /** Whether prepared weights are kept for later starts. */
+  readonly cache: boolean;
   readonly progress?: Progress;
   /** One line for a person. */
   notice(line: string): void;
@@ -50,7 +56,7 @@ export interface TextModelFile {
 }
 
 /** Opens a file for a reader that closes it in any case. */
-export const withGguf = async <R>(path: string, read: (file: WeightSource) => Promise<R>): Promise<R> => {
+export const withGguf = async <R>(path: string, read: (file: GgufFile) => Promise<R>): Promise<R> => {
   const file = await openGguf(path);
   try {
     return await read(file);
@@ -78,6 +84,7 @@ export const openText = (path: string, options: OpenOptions): Promise<TextModelF
       threads: options.threads,
       cacheFolder: cacheFolder(),
       strict: options.strictDevice,
+      ...(options.cache && { keeping: await keeping(file, options.notice) }),
       ...(options.progress && { progress: options.progress }),
     });
     const where = device.provider === 'cpu' ? `${device.name}, using ${options.threads}` : device.name;
@@ -94,6 +101,15 @@ export const openText = (path: string, options: OpenOptions): Promise<TextModelF
       close: () => session.close(),
     };
   });
+
+/** How the weights of a file are kept. */
+const keeping = async ({ path, parts }: GgufFile, notice: (line: string) => void): Promise<Keeping> => ({
+  cacheFolder: cacheFolder(),
+  limit: cacheLimit(),
+  source: await identityOf(parts),
+  label: basename(path),
+  notice,
+});
 
 /** The decoder graph of a file, from its header alone. Tensors that the architecture does not use are an error. */
 export const buildDecoder = (file: WeightSource) => {
