@@ -61,7 +61,7 @@ const wholeTable = (nCtx: number): number => Math.max(4096, 2 ** Math.ceil(Math.
 
 /**
  * Cosines or sines of the rotary angles of every position up to the context's length, `[nCtx, nRot / 2]`,
- * computed in float64 while lowering.
+ * computed in float64 while lowering; rows beyond the context may follow.
  */
 export const ROPE_TABLE = op<0, RopeTable & { readonly part: 'cos' | 'sin' }>({
   name: 'rope_table',
