@@ -1,6 +1,6 @@
 /** Images as Pillow and vit.cpp prepare them, and the forms in which files come. */
 import { createHash } from 'node:crypto';
-import { readFileSync, writeFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import sharp from 'sharp';
 import { describe, expect, it } from 'vitest';
