@@ -1,7 +1,7 @@
 /** Rearranging without computing: heads apart and together, slices, concatenation. */
 import type { GraphBuilder } from '../builder.ts';
 import { expectRank, op } from '../op.ts';
-import type { Dim, Shape, Tensor } from '../tensor.ts';
+import type { Dim, Shape, Tensor, TensorType } from '../tensor.ts';
 import { axisOf, sameShape, showShape, size, withDim } from '../tensor.ts';
 
 /** `[B, T, nHead * d]` -> `[B, nHead, T, d]`. */
@@ -124,6 +124,34 @@ export const CONCAT = op<number, { axis: number }>({
   lower: (o, inputs, { axis }, [type]) => o.node('Concat', inputs, { axis: axisOf(type?.shape ?? [], axis) }),
 });
 
+/** Rows `[d]` or `[n, d]` before those of every sequence: x `[B, T, d]` -> `[B, n + T, d]`. */
+export const PREPEND = op<2>({
+  name: 'prepend',
+  infer([x, rows]) {
+    expectRank(x, 3, 'x');
+    if (size(rows, -1) !== size(x, -1)) throw new Error(`rows of ${size(rows, -1)} before rows of ${size(x, -1)}`);
+    return { dtype: x.dtype, shape: withDim(x.shape, 1, leadingRows(rows) + size(x, 1)) };
+  },
+  lower(o, [x, rows], _, [, type]) {
+    const nSeq = o.node('Slice', [o.node('Shape', [x]), o.i64([0]), o.i64([1])]);
+    const shape = o.node('Concat', [nSeq, o.i64([leadingRows(type), size(type, -1)])], { axis: 0 });
+    return o.node('Concat', [o.node('Expand', [rows, shape]), x], { axis: 1 });
+  },
+});
+
+const leadingRows = (rows: TensorType): number => (rows.shape.length === 1 ? 1 : size(rows, 0));
+
+/** The mean of all rows of each sequence: `[B, T, d]` -> `[B, 1, d]`. */
+export const MEAN_ROWS = op<1>({
+  name: 'mean_rows',
+  infer([x]) {
+    expectRank(x, 3, 'x');
+    return { dtype: x.dtype, shape: withDim(x.shape, 1, 1) };
+  },
+  lower: (o, [x]) => o.node('ReduceMean', [x, o.i64([1])], { keepdims: 1 }),
+  flops: ([x]) => x.size,
+});
+
 export const TRANSPOSE = op<1, { perm: readonly number[] }>({
   name: 'transpose',
   infer: ([x], { perm }) => ({ dtype: x.dtype, shape: perm.map((axis) => x.shape[axis] as Dim) as Shape }),
@@ -145,6 +173,8 @@ export const sumRows = (g: GraphBuilder, x: Tensor, every: number, name: string)
 export const slice = (g: GraphBuilder, x: Tensor, axis: number, start: number, length: number): Tensor =>
   g.add(SLICE, [x], { axis, start, length });
 export const concat = (g: GraphBuilder, xs: readonly Tensor[], axis: number): Tensor => g.add(CONCAT, xs, { axis });
+export const prepend = (g: GraphBuilder, x: Tensor, rows: Tensor): Tensor => g.add(PREPEND, [x, rows], undefined);
+export const meanRows = (g: GraphBuilder, x: Tensor): Tensor => g.add(MEAN_ROWS, [x], undefined);
 export const transpose = (g: GraphBuilder, x: Tensor, perm: readonly number[]): Tensor =>
   g.add(TRANSPOSE, [x], { perm });
 
