@@ -82,6 +82,19 @@ export const UNFLATTEN = op<2>({
   },
 });
 
+/** Sequences side by side that belong to one row of another tensor: `[B, T, d]` -> `[W, nRow, d]`, W being that tensor's first axis. */
+export const GROUP = op<2, { rows: string }>({
+  name: 'group',
+  infer([x, like], { rows }) {
+    expectRank(x, 3, 'x');
+    return { dtype: x.dtype, shape: [like.shape[0] as Dim, rows, size(x, -1)] };
+  },
+  lower(o, [x, like], _, [type]) {
+    const groups = o.node('Slice', [o.node('Shape', [like]), o.i64([0]), o.i64([1]), o.i64([0])]);
+    return o.node('Reshape', [x, o.node('Concat', [groups, o.i64([-1, size(type, -1)])], { axis: 0 })]);
+  },
+});
+
 /** Elements `start` up to, not including, `start + length` of one axis. */
 export const SLICE = op<1, { axis: number; start: number; length: number }>({
   name: 'slice',
@@ -154,6 +167,8 @@ export const splitHeads = (g: GraphBuilder, x: Tensor, nHead: number): Tensor =>
 export const mergeHeads = (g: GraphBuilder, x: Tensor): Tensor => g.add(MERGE_HEADS, [x], undefined);
 export const flatten = (g: GraphBuilder, x: Tensor, rows: string): Tensor => g.add(FLATTEN, [x], { rows });
 export const unflatten = (g: GraphBuilder, x: Tensor, like: Tensor): Tensor => g.add(UNFLATTEN, [x, like], undefined);
+export const group = (g: GraphBuilder, x: Tensor, like: Tensor, rows: string): Tensor =>
+  g.add(GROUP, [x, like], { rows });
 export const list = (g: GraphBuilder, x: Tensor, name: string, column = false): Tensor =>
   g.add(LIST, [x], { name, column });
 export const repeatRows = (g: GraphBuilder, x: Tensor, times: number, name: string): Tensor =>
