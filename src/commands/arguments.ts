@@ -12,7 +12,8 @@ import { nearest } from './nearest.ts';
 const switchWords = new Set(['on', 'off', 'auto', 'true', 'false', '0', '1', 'enabled', 'disabled']);
 
 /**
- * Rewrites arguments to `--name=value`, `--name` and `--no-name`; what is no flag stays as it is, at the end. Of an
+ * Rewrites arguments to `--name=value`, `--name` and `--no-name`; what is no flag stays as it is, at the end behind
+ * a `--`. Of an
  * option given twice the last one counts, unless it may be repeated.
  * @throws UserError 'usage' for an unknown flag, with the nearest known one, and for a missing or wrong value
  */
@@ -59,32 +60,36 @@ export const normaliseArguments = (argv: readonly string[], options: OptionTable
       if (inline === undefined) i++;
     }
   }
-  return [...[...settings.values()].flat(), ...rest];
+  const flags = [...settings.values()].flat();
+  return rest.length > 0 ? [...flags, '--', ...rest] : flags;
 };
 
 /**
- * The options' values, converted and with their defaults, from normalised arguments.
- * @throws UserError 'usage' for a word that is no flag's value, and what the options' `coerce` throws
+ * The options' values, converted and with their defaults, and the words beside them, from normalised arguments.
+ * @throws what the options' `coerce` throws
  */
 export const parseArguments = async <O extends OptionTable>(
   argv: readonly string[],
   options: O,
-): Promise<Parsed<O>> => {
+): Promise<{ readonly options: Parsed<O>; readonly words: readonly string[] }> => {
   const parsed: unknown = await yargs([...argv])
     .options(options)
     .version(false)
     .help(false)
     .exitProcess(false)
-    .parserConfiguration({ 'camel-case-expansion': false, 'greedy-arrays': false, 'dot-notation': false })
+    .parserConfiguration({
+      'camel-case-expansion': false,
+      'greedy-arrays': false,
+      'dot-notation': false,
+      'parse-positional-numbers': false,
+    })
     .fail((message, error) => {
       throw error ?? new Error(message);
     })
     .parseAsync();
   // yargs types its result only where the table is a literal; here the table is a type parameter.
   const { _: words, ...values } = parsed as Parsed<O> & { readonly _: readonly (string | number)[] };
-  if (words.length > 0)
-    throw new UserError('usage', `'${words[0]}' belongs to no flag`, 'quote a text that has spaces in it');
-  return values as unknown as Parsed<O>;
+  return { options: values as unknown as Parsed<O>, words: words.map(String) };
 };
 
 interface Known {

@@ -12,7 +12,7 @@ export interface Classified {
   readonly probs: Float32Array;
   /** What the classifier looks at, `[nEmbd]`. */
   readonly embedding: Float32Array;
-  /** For each layer how much each token looks at each, `[T, T]`, the mean of all heads; empty if not asked for. */
+  /** For each layer how much each token looks at each, `[nHead, T, T]`; empty if the graph does not tell. */
   readonly attention: readonly Float32Array[];
 }
 
