@@ -2,6 +2,7 @@
 import { UserError } from '../errors.ts';
 import { cropModes } from '../io/image/preprocess.ts';
 import { interpolations } from '../io/image/resample.ts';
+import { convertTypes } from '../io/vit/convert.ts';
 import type { Parsed } from './command.ts';
 import { optionGroup } from './command.ts';
 import { deviceOptions, reportOptions } from './options.ts';
@@ -52,6 +53,8 @@ const resultGroup = optionGroup('Results', {
 });
 
 const workGroup = optionGroup('Work', {
+  convert: { type: 'string', placeholder: 'OUT.gguf', describe: 'write the model as a GGUF file, and exit' },
+  type: { choices: convertTypes, describe: 'type of its matrices (default: as they are)' },
   'batch-size': { alias: 'b', type: 'number', whole: true, least: 1, default: 1, describe: 'images in one run' },
 });
 

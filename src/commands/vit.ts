@@ -13,6 +13,7 @@ import { printDevices } from './devices.ts';
 import { Interrupts } from './interrupts.ts';
 import { physicalCores } from './options.ts';
 import { onClosedPipe, progressLine, write } from './terminal.ts';
+import { convertModel } from './vit-convert.ts';
 import { Accuracy, accuracyText, labelledImages } from './vit-eval.ts';
 import type { Prepared } from './vit-images.ts';
 import { findImages, preparedBatches } from './vit-images.ts';
@@ -36,6 +37,7 @@ export const vitCommand = command({
     ['grafo vit -m vit.gguf photos/ -b 8 --csv > out.csv', 'all images of a folder'],
     ['curl -s URL | grafo vit -m vit.gguf -', 'an image from a pipe'],
     ['grafo vit -m vit.gguf cat.jpg --attention-map map.png', 'where the model looked'],
+    ['grafo vit -m google/vit-folder --convert vit.gguf --type q8_0', 'a GGUF file from a Hugging Face folder'],
     ['grafo vit -m vit.gguf --eval val/', 'accuracy, with one folder a class'],
     ['grafo vit -m vit.gguf photos/ --embeddings --jsonl', 'vectors for search'],
   ],
@@ -47,6 +49,12 @@ export const vitCommand = command({
     if (flags.model === undefined) throw new UserError('usage', 'no model file', 'give one with -m vit.gguf');
     checkForms(flags);
     const named = [...flags.inp, ...words];
+    if (flags.convert !== undefined) {
+      if (named.length > 0)
+        throw new UserError('usage', `'${named[0]}' and --convert: a model is written, or images read`);
+      await convertModel(flags, flags.model, flags.convert);
+      return 0;
+    }
     const asked = flags.eval === undefined ? await findImages(named) : undefined;
     if (asked?.length === 0) throw new UserError('usage', 'no image', 'name files or folders, or - for stdin');
     if (asked === undefined && named.length > 0)
@@ -75,6 +83,8 @@ const checkForms = (flags: VitFlags): void => {
   if (forms.length > 1) throw new UserError('usage', `--${forms[0]} and --${forms[1]} are two forms of one output`);
   if (flags.eval !== undefined && (flags.jsonl || flags.csv || flags.embeddings || flags['attention-map']))
     throw new UserError('usage', '--eval prints a summary: as text, or with --json');
+  if (flags.type !== undefined && flags.convert === undefined)
+    throw new UserError('usage', '--type is the type of what --convert writes');
   if (flags.embeddings && flags.logits)
     throw new UserError('usage', '--embeddings prints no classes, so there are no --logits');
 };

@@ -1,6 +1,7 @@
 /** Image files as 8-bit colours, through libvips: JPEG, PNG, WebP, AVIF, TIFF, GIF, SVG. */
 import sharp, { type Metadata, type Sharp } from 'sharp';
 import { messageOf, UserError } from '../../errors.ts';
+import { openFile } from '../gguf/file.ts';
 import type { Pixels } from './pixels.ts';
 
 export interface DecodeOptions {
@@ -30,6 +31,7 @@ const SPARE = 4;
  * @throws UserError 'file' for what is missing, damaged, no image or too large
  */
 export const decodeImage = async (source: ImageSource, o: DecodeOptions): Promise<Pixels> => {
+  if (typeof source.input === 'string') await expectFile(source.input);
   try {
     // Colour profiles are left alone: models were trained on what Pillow reads, which is the bare numbers.
     const image = sharp(source.input, { limitInputPixels: false, failOn: 'error', ignoreIcc: true });
@@ -42,6 +44,12 @@ export const decodeImage = async (source: ImageSource, o: DecodeOptions): Promis
     if (error instanceof UserError) throw error;
     throw new UserError('file', `cannot read image '${source.name}': ${reason(messageOf(error))}`);
   }
+};
+
+/** Refuses in our words what libvips would refuse in its own. */
+const expectFile = async (path: string): Promise<void> => {
+  const { handle } = await openFile(path);
+  await handle.close();
 };
 
 const checkSize = (name: string, { width, height }: Metadata): void => {
