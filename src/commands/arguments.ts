@@ -12,8 +12,7 @@ import { nearest } from './nearest.ts';
 const switchWords = new Set(['on', 'off', 'auto', 'true', 'false', '0', '1', 'enabled', 'disabled']);
 
 /**
- * Rewrites arguments to `--name=value`, `--name` and `--no-name`; what is no flag stays as it is, at the end behind
- * a `--`. Of an
+ * Rewrites arguments to `--name=value`, `--name` and `--no-name`; what is no flag stays as it is, behind `--`. Of an
  * option given twice the last one counts, unless it may be repeated.
  * @throws UserError 'usage' for an unknown flag, with the nearest known one, and for a missing or wrong value
  */
@@ -56,7 +55,7 @@ export const normaliseArguments = (argv: readonly string[], options: OptionTable
       const value = inline ?? next;
       if (value === undefined) throw new UserError('usage', `flag '${argument}' needs a value`);
       checkValue(inline === undefined ? argument : `--${flag}`, value, option);
-      set(found, `--${name}=${value}`);
+      set(found, `--${name}=${keepQuotes(value)}`);
       if (inline === undefined) i++;
     }
   }
@@ -64,14 +63,23 @@ export const normaliseArguments = (argv: readonly string[], options: OptionTable
   return rest.length > 0 ? [...flags, '--', ...rest] : flags;
 };
 
+/** yargs takes the quotes off a value that stands between two of them: one more pair is put around it. */
+const keepQuotes = (value: string): string => (/^(["']).*\1$/s.test(value) ? `"${value}"` : value);
+
+/** What a command line says: the options' values, and the words that belong to no flag. */
+export interface ParsedArguments<O extends OptionTable> {
+  readonly values: Parsed<O>;
+  readonly words: readonly string[];
+}
+
 /**
- * The options' values, converted and with their defaults, and the words beside them, from normalised arguments.
- * @throws what the options' `coerce` throws
+ * The options' values, converted and with their defaults, from normalised arguments.
+ * @throws UserError 'usage' for what the options' `coerce` throws
  */
 export const parseArguments = async <O extends OptionTable>(
   argv: readonly string[],
   options: O,
-): Promise<{ readonly options: Parsed<O>; readonly words: readonly string[] }> => {
+): Promise<ParsedArguments<O>> => {
   const parsed: unknown = await yargs([...argv])
     .options(options)
     .version(false)
@@ -89,7 +97,7 @@ export const parseArguments = async <O extends OptionTable>(
     .parseAsync();
   // yargs types its result only where the table is a literal; here the table is a type parameter.
   const { _: words, ...values } = parsed as Parsed<O> & { readonly _: readonly (string | number)[] };
-  return { options: values as unknown as Parsed<O>, words: words.map(String) };
+  return { values: values as unknown as Parsed<O>, words: words.map(String) };
 };
 
 interface Known {
@@ -123,11 +131,13 @@ const lookUp = (
   throw new UserError(
     'usage',
     `unknown flag '${typed.split('=')[0]}'`,
-    close === undefined ? 'see --help' : `did you mean ${dashed(close)}?`,
+    close === undefined
+      ? 'see --help'
+      : `did you mean ${known.get(close)?.name === close ? `--${close}` : dashed(close)}?`,
   );
 };
 
-/** A flag as people write it: llama.cpp's short names have one dash, however many letters. */
+/** A flag's other name as people write it: llama.cpp's short names have one dash, however many letters. */
 export const dashed = (flag: string): string => (flag.length <= 4 && !flag.includes('-') ? `-${flag}` : `--${flag}`);
 
 const checkValue = (flag: string, text: string, option: Option): void => {

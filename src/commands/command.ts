@@ -25,8 +25,8 @@ export interface CommandPage {
   readonly name: string;
   readonly describe: string;
   readonly options: OptionTable;
-  /** What the help calls the words beside the flags: 'IMAGE...'; a command without it takes none. */
-  readonly words?: string;
+  /** What words that belong to no flag are, as the help calls them: IMAGE. Without a name there must be none. */
+  readonly operands?: string;
   /** Whole command lines, and what each is for. */
   readonly examples: readonly (readonly [line: string, what: string])[];
 }
@@ -47,13 +47,13 @@ export const command = <O extends OptionTable>(definition: CommandDefinition<O>)
   name: definition.name,
   describe: definition.describe,
   options: definition.options,
+  ...(definition.operands !== undefined && { operands: definition.operands }),
   examples: definition.examples,
-  ...(definition.words !== undefined && { words: definition.words }),
-  run: async (argv) => {
-    const { options, words } = await parseArguments(argv, definition.options);
-    if (words.length > 0 && definition.words === undefined)
+  async run(argv) {
+    const { values, words } = await parseArguments(argv, definition.options);
+    if (words.length > 0 && definition.operands === undefined)
       throw new UserError('usage', `'${words[0]}' belongs to no flag`, 'quote a text that has spaces in it');
-    return definition.run(options, words);
+    return definition.run(values, words);
   },
 });
 

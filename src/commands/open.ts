@@ -95,7 +95,7 @@ export const openText = (path: string, options: OpenOptions): Promise<TextModelF
   });
 
 /** The decoder graph of a file, from its header alone. */
-const buildDecoder = (file: WeightSource) => {
+export const buildDecoder = (file: WeightSource) => {
   const arch = file.metadata.get('general.architecture');
   if (typeof arch !== 'string') throw new UserError('model', "metadata 'general.architecture' is missing");
   const definition = textModel(arch);

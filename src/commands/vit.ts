@@ -30,7 +30,7 @@ import { createStopwatch } from './vit-timings.ts';
 export const vitCommand = command({
   name: 'vit',
   describe: 'say what is in images with ViT and DeiT',
-  words: 'IMAGE...',
+  operands: 'IMAGE',
   options: vitOptions,
   examples: [
     ['grafo vit -m vit.gguf cat.jpg', 'the five likeliest classes'],
