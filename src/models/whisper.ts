@@ -162,7 +162,12 @@ const alignment = (g: GraphBuilder, { h, w }: Whisper) => {
   });
 };
 
-export const whisper = define({ arch: 'whisper', hparams, weights, graphs: { conv: convolution, encoder, cross, decoder, alignment } });
+export const whisper = define({
+  arch: 'whisper',
+  hparams,
+  weights,
+  graphs: { conv: convolution, encoder, cross, decoder, alignment },
+});
 
 /** The same model listening to shorter windows of `nCtx` positions of 20 ms (whisper.cpp's `exp_n_audio_ctx`). */
 export const withAudioContext = (h: WhisperHparams, nCtx: number): WhisperHparams => ({

@@ -95,7 +95,12 @@ const judged = (sequence: Sequence, o: DecodingOptions): Judged => {
   }
   const score = scoreOf(sequence);
   const repeats = sequence.nResult > ENTROPY_TOKENS && score.entropy < o.entropyThreshold;
-  return { sequence: { ...sequence, tokens: sequence.tokens.slice(0, sequence.nResult) }, score, isFailed: repeats, repeats };
+  return {
+    sequence: { ...sequence, tokens: sequence.tokens.slice(0, sequence.nResult) },
+    score,
+    isFailed: repeats,
+    repeats,
+  };
 };
 
 const NEVER = Number.NEGATIVE_INFINITY;
