@@ -55,36 +55,48 @@ export const normaliseArguments = (argv: readonly string[], options: OptionTable
       const value = inline ?? next;
       if (value === undefined) throw new UserError('usage', `flag '${argument}' needs a value`);
       checkValue(inline === undefined ? argument : `--${flag}`, value, option);
-      set(found, `--${name}=${value}`);
+      set(found, `--${name}=${keepQuotes(value)}`);
       if (inline === undefined) i++;
     }
   }
   return [...[...settings.values()].flat(), ...rest];
 };
 
+/** yargs takes the quotes off a value that stands between two of them: one more pair is put around it. */
+const keepQuotes = (value: string): string => (/^(["']).*\1$/s.test(value) ? `"${value}"` : value);
+
+/** What a command line says: the options' values, and the words that belong to no flag. */
+export interface ParsedArguments<O extends OptionTable> {
+  readonly values: Parsed<O>;
+  readonly words: readonly string[];
+}
+
 /**
  * The options' values, converted and with their defaults, from normalised arguments.
- * @throws UserError 'usage' for a word that is no flag's value, and what the options' `coerce` throws
+ * @throws UserError 'usage' for what the options' `coerce` throws
  */
 export const parseArguments = async <O extends OptionTable>(
   argv: readonly string[],
   options: O,
-): Promise<Parsed<O>> => {
+): Promise<ParsedArguments<O>> => {
   const parsed: unknown = await yargs([...argv])
     .options(options)
     .version(false)
     .help(false)
     .exitProcess(false)
-    .parserConfiguration({ 'camel-case-expansion': false, 'greedy-arrays': false, 'dot-notation': false })
+    .parserConfiguration({
+      'camel-case-expansion': false,
+      'greedy-arrays': false,
+      'dot-notation': false,
+      'parse-positional-numbers': false,
+    })
     .fail((message, error) => {
       throw error ?? new Error(message);
     })
     .parseAsync();
   // yargs types its result only where the table is a literal; here the table is a type parameter.
   const { _: words, ...values } = parsed as Parsed<O> & { readonly _: readonly (string | number)[] };
-  if (words.length > 0)
-    throw new UserError('usage', `'${words[0]}' belongs to no flag`, 'quote a text that has spaces in it');
-  return values as unknown as Parsed<O>;
+  return { values: values as unknown as Parsed<O>, words: words.map(String) };
 };
 
 interface Known {
@@ -118,11 +130,13 @@ const lookUp = (
   throw new UserError(
     'usage',
     `unknown flag '${typed.split('=')[0]}'`,
-    close === undefined ? 'see --help' : `did you mean ${dashed(close)}?`,
+    close === undefined
+      ? 'see --help'
+      : `did you mean ${known.get(close)?.name === close ? `--${close}` : dashed(close)}?`,
   );
 };
 
-/** A flag as people write it: llama.cpp's short names have one dash, however many letters. */
+/** A flag's other name as people write it: llama.cpp's short names have one dash, however many letters. */
 export const dashed = (flag: string): string => (flag.length <= 4 && !flag.includes('-') ? `-${flag}` : `--${flag}`);
 
 const checkValue = (flag: string, text: string, option: Option): void => {

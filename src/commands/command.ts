@@ -1,5 +1,6 @@
 /** What a subcommand is, and how a table of options gives its values their types. */
 import type { InferredOptionTypes, Options } from 'yargs';
+import { UserError } from '../errors.ts';
 import { parseArguments } from './arguments.ts';
 
 /** An option of yargs, with what yargs has no words for. */
@@ -24,6 +25,8 @@ export interface CommandPage {
   readonly name: string;
   readonly describe: string;
   readonly options: OptionTable;
+  /** What words that belong to no flag are, as the help calls them: IMAGE. Without a name there must be none. */
+  readonly operands?: string;
   /** Whole command lines, and what each is for. */
   readonly examples: readonly (readonly [line: string, what: string])[];
 }
@@ -31,7 +34,7 @@ export interface CommandPage {
 interface CommandDefinition<O extends OptionTable> extends CommandPage {
   readonly options: O;
   /** Does the work; results on stdout, everything else on stderr. The number is the exit code. */
-  run(options: Parsed<O>): Promise<number>;
+  run(options: Parsed<O>, words: readonly string[]): Promise<number>;
 }
 
 export interface Command extends CommandPage {
@@ -44,8 +47,14 @@ export const command = <O extends OptionTable>(definition: CommandDefinition<O>)
   name: definition.name,
   describe: definition.describe,
   options: definition.options,
+  ...(definition.operands !== undefined && { operands: definition.operands }),
   examples: definition.examples,
-  run: async (argv) => definition.run(await parseArguments(argv, definition.options)),
+  async run(argv) {
+    const { values, words } = await parseArguments(argv, definition.options);
+    if (words.length > 0 && definition.operands === undefined)
+      throw new UserError('usage', `'${words[0]}' belongs to no flag`, 'quote a text that has spaces in it');
+    return definition.run(values, words);
+  },
 });
 
 /** Options under one heading of the help. */

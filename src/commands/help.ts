@@ -20,7 +20,7 @@ export const commandHelp = (c: CommandPage): string => {
   const options = Object.entries(c.options);
   const headings = [...new Set(options.map(([, option]) => option.group))];
   return [
-    `usage: grafo ${c.name} [FLAGS]`,
+    `usage: grafo ${c.name} [FLAGS]${c.operands === undefined ? '' : ` ${c.operands}...`}`,
     '',
     c.describe,
     '',

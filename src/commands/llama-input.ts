@@ -77,8 +77,8 @@ const readTemplate = async (flags: LlamaFlags): Promise<ChatTemplate | undefined
   return text === undefined ? undefined : chatTemplate(text);
 };
 
-/** Files end in a newline that nobody means. */
-const withoutNewline = (text: string): string => text.replace(/\r?\n$/, '');
+/** Files end in a newline that nobody means; llama.cpp's tools drop it too. */
+export const withoutNewline = (text: string): string => text.replace(/\r?\n$/, '');
 
 const unescaped = (text: string, flags: LlamaFlags): string => (flags.escape ? readEscapes(text) : text);
 

@@ -3,6 +3,7 @@ import { UserError } from '../errors.ts';
 import { deviceId } from '../graph/device/device.ts';
 import type { ChatMessage, ChatTemplate } from '../io/text/chat.ts';
 import { chatTemplate, findChatTemplate } from '../io/text/chat.ts';
+import type { Tokenizer } from '../io/text/tokenizer.ts';
 import { Interrupted } from '../models/decoder.ts';
 import type { ChatSession } from './chat.ts';
 import { askOnce, converse, turn } from './chat.ts';
@@ -11,7 +12,7 @@ import { printDevices } from './devices.ts';
 import { readEscapes } from './escapes.ts';
 import { Interrupts } from './interrupts.ts';
 import type { Input } from './llama-input.ts';
-import { promptIds, readInput, readText } from './llama-input.ts';
+import { promptIds, readInput, readText, withoutNewline } from './llama-input.ts';
 import type { LlamaFlags } from './llama-options.ts';
 import { llamaOptions, notesOnAccepted } from './llama-options.ts';
 import type { LogitsFile } from './logits-file.ts';
@@ -55,7 +56,7 @@ export const llamaCommand = command({
       if (!flags.quiet) process.stderr.write(`${line}\n`);
     };
     for (const note of notesOnAccepted(flags)) notice(note);
-    const measured = flags.perplexity === undefined ? undefined : await readText(flags.perplexity);
+    const measured = flags.perplexity === undefined ? undefined : withoutNewline(await readText(flags.perplexity));
     const input: Input = measured === undefined ? await readInput(flags) : { prompt: { kind: 'none' } };
 
     const interrupts = new Interrupts();
@@ -87,6 +88,10 @@ const openModel = async (
 ): Promise<TextModelFile> => {
   const nTokenPerRun = flags['ubatch-size'];
   const bar = progressLine('preparing weights');
+  const say = (line: string): void => {
+    bar.end();
+    notice(line);
+  };
   try {
     return await openText(path, {
       wish: flags['n-gpu-layers'] === 'none' ? { kind: 'named', provider: 'cpu', index: 0 } : flags.device,
@@ -96,8 +101,8 @@ const openModel = async (
       fused: flags['flash-attn'] !== 'off',
       nCtx: flags.perplexity !== undefined && flags['ctx-size'] === 0 ? PERPLEXITY_CTX : flags['ctx-size'],
       ...(nTokenPerRun !== undefined && { nTokenPerRun: Math.min(nTokenPerRun, flags['batch-size']) }),
-      notice,
-      detail: (line) => flags.verbose && notice(line),
+      notice: say,
+      detail: (line) => flags.verbose && say(line),
       progress: (done, total) => {
         if (signal.aborted) throw new Interrupted();
         if (!flags.quiet) bar.update(done, total);
@@ -151,7 +156,7 @@ const complete = async (job: Job, saver: LogitsFile | undefined): Promise<number
   const prompt = promptIds(job.input.prompt, model.tokenizer);
   const { writer, report } = createReportedWriter(job, saver);
   if (!flags.json && (flags['display-prompt'] ?? process.stdout.isTTY === true)) {
-    const text = model.tokenizer.decode(prompt, { special: flags.special });
+    const text = echo(prompt, model.tokenizer, flags.special);
     await write(hasColours(flags.color) ? yellow(text) : text);
   }
   const written = await writer.write(prompt, interrupts.signal);
@@ -162,6 +167,10 @@ const complete = async (job: Job, saver: LogitsFile | undefined): Promise<number
   report(written);
   return written.finish === 'interrupt' ? interrupts.exitCode : 0;
 };
+
+/** The prompt as it was given: without the token that begins texts, and the space that encoding put before it. */
+const echo = (prompt: readonly number[], tokenizer: Tokenizer, special: boolean): string =>
+  tokenizer.decode(!special && prompt[0] === tokenizer.bos ? prompt.slice(1) : prompt, { special });
 
 /** Chat: as many turns as a person likes at a terminal, else one. */
 const talk = async (job: Job, template: ChatTemplate, saver: LogitsFile | undefined): Promise<number> => {

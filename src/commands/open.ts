@@ -96,7 +96,7 @@ export const openText = (path: string, options: OpenOptions): Promise<TextModelF
   });
 
 /** The decoder graph of a file, from its header alone. Tensors that the architecture does not use are an error. */
-const buildDecoder = (file: WeightSource) => {
+export const buildDecoder = (file: WeightSource) => {
   const arch = file.metadata.get('general.architecture');
   if (typeof arch !== 'string') throw new UserError('model', "metadata 'general.architecture' is missing");
   const definition = textModel(arch);
