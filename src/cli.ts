@@ -6,10 +6,11 @@ import { optionGroup } from './commands/command.ts';
 import { commandHelp, overview } from './commands/help.ts';
 import { llamaCommand } from './commands/llama.ts';
 import { nearest } from './commands/nearest.ts';
+import { whisperCommand } from './commands/whisper.ts';
 import type { ErrorKind } from './errors.ts';
 import { messageOf, UserError } from './errors.ts';
 
-const commands: readonly Command[] = [llamaCommand];
+const commands: readonly Command[] = [llamaCommand, whisperCommand];
 
 /** What every command understands. */
 const commonOptions = optionGroup('Help', {

@@ -27,7 +27,7 @@ import { findDevice } from './devices.ts';
 import type { OpenOptions } from './open.ts';
 import { cacheFolder } from './options.ts';
 
-export interface OpenSpeechOptions extends Omit<OpenOptions, 'nCtx' | 'nTokenPerRun'> {
+export interface OpenSpeechOptions extends Omit<OpenOptions, 'nCtx' | 'nTokenPerRun' | 'detail'> {
   /** Positions of 20 ms in a window; 0: all that the model has. */
   readonly audioCtx: number;
   /** Texts that are decoded together at most. */
@@ -35,7 +35,11 @@ export interface OpenSpeechOptions extends Omit<OpenOptions, 'nCtx' | 'nTokenPer
 }
 
 export interface SpeechModelFile {
+  /** As the file has them. */
+  readonly stored: WhisperHparams;
+  /** With the audio context that was asked for. */
   readonly h: WhisperHparams;
+  readonly threads: number;
   readonly metadata: ReadonlyMap<string, MetadataValue>;
   readonly special: SpecialTokens;
   readonly words: WhisperWords;
@@ -96,7 +100,9 @@ export const openSpeech = async (path: string, o: OpenSpeechOptions): Promise<Sp
     const where = device.provider === 'cpu' ? `${device.name}, using ${o.threads}` : device.name;
     o.notice(`${deviceId(device)} (${where}): ${why}; compute ${compute}`);
     return {
+      stored,
       h,
+      threads: o.threads,
       metadata: file.metadata,
       special: specialTokens(h.nVocab),
       words,
