@@ -11,6 +11,7 @@ export const openGrafo = async (file, threads) => {
     fused: true,
     nCtx: CONTEXT,
     notice() {},
+    detail() {},
   });
   return { ...growing(decoder), close };
 };

@@ -6,16 +6,15 @@ import type { Device, Wish } from '../graph/device/device.ts';
 import { deviceId } from '../graph/device/device.ts';
 import type { Progress } from '../graph/device/files.ts';
 import { openSession } from '../graph/device/session.ts';
-import { Hparams } from '../graph/hparams.ts';
 import { lower } from '../graph/lower/lower.ts';
 import type { Compute } from '../graph/lower/target.ts';
 import type { MetadataValue, WeightSource } from '../graph/weights.ts';
-import { Weights } from '../graph/weights.ts';
 import { openGguf } from '../io/gguf/reader.ts';
 import type { Tokenizer } from '../io/text/tokenizer.ts';
 import { readTokenizer } from '../io/text/tokenizer.ts';
 import type { Decoder } from '../models/decoder.ts';
 import { createDecoder } from '../models/decoder.ts';
+import { readModel } from '../models/definition.ts';
 import { textModel } from '../models/index.ts';
 import { findDevice } from './devices.ts';
 import { cacheFolder } from './options.ts';
@@ -95,22 +94,12 @@ export const openText = (path: string, options: OpenOptions): Promise<TextModelF
     };
   });
 
-/** The decoder graph of a file, from its header alone. Tensors that the architecture does not use are an error. */
+/** The decoder graph of a file, from its header alone. */
 export const buildDecoder = (file: WeightSource) => {
   const arch = file.metadata.get('general.architecture');
   if (typeof arch !== 'string') throw new UserError('model', "metadata 'general.architecture' is missing");
   const definition = textModel(arch);
-  const h = definition.hparams(new Hparams(file.metadata, arch));
-  const weights = new Weights(file);
-  const w = definition.weights(weights, h);
-  const unclaimed = weights.unclaimed();
-  if (unclaimed.length > 0) {
-    const names = unclaimed.slice(0, 3).join("', '") + (unclaimed.length > 3 ? "', ..." : "'");
-    throw new UserError(
-      'model',
-      `architecture '${arch}' does not use ${unclaimed.length} of the file's tensors: '${names}`,
-    );
-  }
+  const { h, w } = readModel(definition, file);
   const g = new GraphBuilder('decoder');
   definition.graphs.decoder(g, { h, w });
   return { graph: g.build(), h };

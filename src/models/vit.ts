@@ -2,12 +2,14 @@
  * The Vision Transformer (Dosovitskiy et al. 2020) and what is built like it: DeiT with its second head (Touvron et
  * al. 2020), register tokens (Darcet et al. 2023), pooling by the mean instead of by the class token.
  */
+import { keyValue, queries } from '../graph/blocks/attention.ts';
 import { encoderLayer } from '../graph/blocks/encoder.ts';
 import { norm } from '../graph/blocks/norm.ts';
 import { classToken, patchEmbedding } from '../graph/blocks/vision.ts';
 import type { GraphBuilder } from '../graph/builder.ts';
 import type { Hparams } from '../graph/hparams.ts';
 import { add, scale, softmax } from '../graph/ops/arithmetic.ts';
+import { attendWeights } from '../graph/ops/attend.ts';
 import { resizeGrid } from '../graph/ops/grid.ts';
 import { linear } from '../graph/ops/matmul.ts';
 import { flatten, meanRows, slice } from '../graph/ops/shape.ts';
@@ -148,4 +150,19 @@ const classify = (g: GraphBuilder, m: Vit): void => {
   answer(g, m, x);
 };
 
-export const vit = define({ arch: 'vit', hparams, weights, graphs: { classify } });
+/** The same, with how much each token looks at each other: `[B, nHead, T, T]` for every layer. */
+const look = (g: GraphBuilder, m: Vit): void => {
+  const { nHead, act } = m.h;
+  let x = embed(g, m);
+  m.w.blocks.forEach((b, il) => {
+    g.scope(`v.blk.${il}`, () => {
+      const a = norm(g, x, b.attnNorm);
+      const { k } = keyValue(g, a, { ...b.attn, nHead });
+      g.output(`attention.${il}`, attendWeights(g, queries(g, a, { ...b.attn, nHead }), k));
+      x = encoderLayer(g, x, b, nHead, act);
+    });
+  });
+  answer(g, m, x);
+};
+
+export const vit = define({ arch: 'vit', hparams, weights, graphs: { classify, look } });

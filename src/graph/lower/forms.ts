@@ -2,7 +2,7 @@
 import type { WeightRef } from '../weights.ts';
 import type { Computed, Emitter, Value } from './emitter.ts';
 import { denseGroup, halfGroup, packedGroup } from './initializers.ts';
-import { accuracyLevel } from './target.ts';
+import { accuracyLevel, readsHalves } from './target.ts';
 
 const nOut = (refs: readonly WeightRef[]): number => refs.reduce((n, ref) => n + (ref.shape[0] ?? 0), 0);
 
@@ -19,7 +19,7 @@ export const stackable = (refs: readonly WeightRef[]): boolean => {
 };
 
 const runsInBlocks = (o: Emitter, ref: WeightRef, kernel: string): boolean =>
-  o.target.compute === 'block' && ref.tensor.blocks?.hasOffsets === false && o.has(kernel);
+  ref.tensor.blocks?.hasOffsets === false && o.has(kernel);
 
 /** x `[..., nIn]` times the transposes of weights `[nOut, nIn]` -> `[..., sum of nOut]`. */
 export const product = (o: Emitter, x: Value, refs: readonly WeightRef[]): Computed => {
@@ -55,7 +55,7 @@ export const rows = (o: Emitter, table: WeightRef, ids: Value): Computed => {
       quantize_axis: 1,
     });
   }
-  if (table.tensor.type === 'f16') {
+  if (table.tensor.type === 'f16' && readsHalves(o.target)) {
     const [halves] = o.store(`${table.name} in halves`, () => halfGroup(`${table.name}.halves`, table));
     return o.node('Cast', [o.node('Gather', [halves, ids])], { to: 1 });
   }
