@@ -1,79 +1,66 @@
-/** The detector of speech of `grafo whisper --vad`: one model for all recordings, on the CPU, where it is quick. */
+/** Which parts of a recording are speech, by Silero's detector. */
 import { UserError } from '../errors.ts';
 import { GraphBuilder } from '../graph/builder.ts';
-import type { Session } from '../graph/device/session.ts';
 import { openSession } from '../graph/device/session.ts';
-import { Hparams } from '../graph/hparams.ts';
 import { lower } from '../graph/lower/lower.ts';
-import { Weights } from '../graph/weights.ts';
+import { SAMPLE_RATE } from '../io/audio/mel.ts';
 import type { Listen } from '../io/audio/mel-windows.ts';
 import { openSilero } from '../io/ggml/silero.ts';
+import { readModel } from '../models/definition.ts';
 import { silero } from '../models/silero.ts';
 import { speechProbabilities } from '../models/vad/detector.ts';
-import type { SpeechOptions } from '../models/vad/speech.ts';
 import { speechSpans } from '../models/vad/speech.ts';
 import type { Timeline } from '../models/vad/timeline.ts';
-import { joinedSpeech, joinSpeech } from '../models/vad/timeline.ts';
+import { joinSpeech } from '../models/vad/timeline.ts';
 import { findDevice } from './devices.ts';
 import { cacheFolder } from './options.ts';
+import type { WhisperFlags } from './whisper-options.ts';
 
-export interface VadOptions extends SpeechOptions {
-  /** What is kept after each part but the last, in seconds. */
-  readonly overlapS: number;
-}
-
-/** A recording without its silence. */
-export interface SpeechOnly {
-  readonly listen: Listen;
-  /** The way back to the recording's times. */
-  readonly timeline: Timeline;
-  /** Of the whole recording, at 16 kHz. */
-  readonly nSample: number;
-}
-
-export interface Vad {
-  /** Hears a recording to its end and finds the speech in it. */
-  speechIn(listen: Listen, options: VadOptions): Promise<SpeechOnly>;
+export interface VoiceDetector {
+  /** Hears a sound to its end: how its speech is joined, and its length. */
+  hear(listen: Listen): Promise<{ readonly timeline: Timeline; readonly nSample: number }>;
   close(): Promise<void>;
 }
 
-/**
- * Opens Silero's model as whisper.cpp has it.
- * @throws UserError 'file' or 'model'
- */
-export const openVad = async (path: string, threads: number): Promise<Vad> => {
+/** The detector that the flags ask for, if any; it is small, and best on the CPU. */
+export const openDetector = async (flags: WhisperFlags): Promise<VoiceDetector | undefined> => {
+  if (!flags.vad) return undefined;
+  const path = flags['vad-model'];
+  if (path === undefined)
+    throw new UserError('usage', '--vad needs a model', "give Silero's with -vm ggml-silero-v6.2.0.bin");
   const file = await openSilero(path);
-  let session: Session;
-  let nEmbd: number;
   try {
-    const h = silero.hparams(new Hparams(file.metadata, silero.arch));
-    const weights = new Weights(file);
+    const { h, w } = readModel(silero, file);
     const g = new GraphBuilder('detector');
-    silero.graphs.detector(g, { h, w: silero.weights(weights, h) });
-    const [unclaimed] = weights.unclaimed();
-    if (unclaimed !== undefined) throw new UserError('model', `'${path}': tensor '${unclaimed}' is not Silero's`);
-    const { device } = await findDevice({ kind: 'named', provider: 'cpu', index: 0 }, 0);
+    silero.graphs.detector(g, { h, w });
     const program = lower(g.build(), { provider: 'cpu', compute: 'f32', fused: true }, {});
-    session = await openSession(program, device, { threads, cacheFolder: cacheFolder() });
-    nEmbd = h.nEmbd;
+    const { device } = await findDevice({ kind: 'named', provider: 'cpu', index: 0 }, 0);
+    const session = await openSession(program, device, { threads: 1, cacheFolder: cacheFolder() });
+    return {
+      close: () => session.close(),
+      async hear(listen) {
+        const probabilities: number[] = [];
+        let nSample = 0;
+        const counted = async function* () {
+          for await (const part of listen()) {
+            nSample += part.length;
+            yield part;
+          }
+        };
+        for await (const some of speechProbabilities(session, h.nEmbd, counted())) probabilities.push(...some);
+        const overlap = Math.trunc(flags['vad-samples-overlap'] * SAMPLE_RATE);
+        return { timeline: joinSpeech(speechSpans(probabilities, speechOptions(flags)), nSample, overlap), nSample };
+      },
+    };
   } finally {
     await file.close();
   }
-  return {
-    async speechIn(listen, options) {
-      let nSample = 0;
-      const counted = async function* () {
-        for await (const part of listen()) {
-          nSample += part.length;
-          yield part;
-        }
-      };
-      const probabilities: number[] = [];
-      for await (const part of speechProbabilities(session, nEmbd, counted())) probabilities.push(...part);
-      const overlap = Math.trunc(16_000 * options.overlapS);
-      const timeline = joinSpeech(speechSpans(probabilities, options), nSample, overlap);
-      return { listen: () => joinedSpeech(listen(), timeline), timeline, nSample };
-    },
-    close: () => session.close(),
-  };
 };
+
+const speechOptions = (flags: WhisperFlags) => ({
+  threshold: flags['vad-threshold'],
+  minSpeechMs: flags['vad-min-speech-duration-ms'],
+  minSilenceMs: flags['vad-min-silence-duration-ms'],
+  maxSpeechS: flags['vad-max-speech-duration-s'] ?? Number.POSITIVE_INFINITY,
+  speechPadMs: flags['vad-speech-pad-ms'],
+});
