@@ -6,6 +6,7 @@ import type { Device, Wish } from '../graph/device/device.ts';
 import { deviceId } from '../graph/device/device.ts';
 import type { Progress } from '../graph/device/files.ts';
 import { openSession } from '../graph/device/session.ts';
+import { cacheBytes } from '../graph/graph.ts';
 import { Hparams } from '../graph/hparams.ts';
 import { lower } from '../graph/lower/lower.ts';
 import type { Compute } from '../graph/lower/target.ts';
@@ -69,7 +70,12 @@ export const openText = (path: string, options: OpenOptions): Promise<TextModelF
 
     const weightBytes = [...file.tensors.values()].reduce((sum, t) => sum + t.byteLength, 0);
     const { device, why } = await findDevice(options.wish, weightBytes);
-    const { nCtx, note } = contextLength(options.nCtx, h, weightBytes, device);
+    const { nCtx, note } = contextLength(
+      options.nCtx,
+      { perPosition: cacheBytes(graph), nCtxTrain: h.nCtxTrain },
+      weightBytes,
+      device,
+    );
     if (note) options.notice(note);
 
     const compute = options.compute === 'auto' ? 'block' : options.compute;
@@ -95,14 +101,15 @@ export const openText = (path: string, options: OpenOptions): Promise<TextModelF
     };
   });
 
-/** The decoder graph of a file, from its header alone. Tensors that the architecture does not use are an error. */
-const buildDecoder = (file: WeightSource) => {
+/**
+ * A graph of a file's text model, from its header alone. Tensors that the architecture does not use are an error.
+ * @param name which of the model's graphs
+ */
+export const buildDecoder = (file: WeightSource, name = 'decoder') => {
   const arch = file.metadata.get('general.architecture');
   if (typeof arch !== 'string') throw new UserError('model', "metadata 'general.architecture' is missing");
-  const definition = textModel(arch);
-  const h = definition.hparams(new Hparams(file.metadata, arch));
   const weights = new Weights(file);
-  const w = definition.weights(weights, h);
+  const { h, graphs } = textModel(arch).open(new Hparams(file.metadata, arch), weights);
   const unclaimed = weights.unclaimed();
   if (unclaimed.length > 0) {
     const names = unclaimed.slice(0, 3).join("', '") + (unclaimed.length > 3 ? "', ..." : "'");
@@ -111,8 +118,10 @@ const buildDecoder = (file: WeightSource) => {
       `architecture '${arch}' does not use ${unclaimed.length} of the file's tensors: '${names}`,
     );
   }
+  const build = graphs[name];
+  if (!build) throw new Error(`architecture '${arch}' has no graph '${name}'`);
   const g = new GraphBuilder('decoder');
-  definition.graphs.decoder(g, { h, w });
+  build(g);
   return { graph: g.build(), h };
 };
 
@@ -126,8 +135,6 @@ const describeFile = ({ metadata, tensors }: WeightSource, nCtxTrain: number): s
   return `${arch}: ${stored.length} tensors of ${types} with ${count(n)} parameters; trained for ${count(nCtxTrain)} positions`;
 };
 
-type CacheShape = Readonly<Record<'nLayer' | 'nHeadKv' | 'headDim' | 'nCtxTrain', number>>;
-
 /** As short as a context may be; llama.cpp has the same bound. */
 const MIN_CTX = 8;
 
@@ -136,11 +143,10 @@ const DEVICE_CTX = 4096;
 
 const contextLength = (
   asked: number,
-  h: CacheShape,
+  { perPosition, nCtxTrain }: { readonly perPosition: number; readonly nCtxTrain: number },
   weightBytes: number,
   device: Device,
 ): { nCtx: number; note?: string } => {
-  const perPosition = 2 * 4 * h.nLayer * h.nHeadKv * h.headDim;
   const gib = (bytes: number) => `${(bytes / 2 ** 30).toFixed(1)} GiB`;
   if (weightBytes > totalmem())
     throw new UserError('capacity', `the weights need ${gib(weightBytes)}, this machine has ${gib(totalmem())}`);
@@ -157,10 +163,10 @@ const contextLength = (
   }
   const room = Math.floor(Math.max(0, freemem() - weightBytes) / 2 / perPosition);
   const most = device.provider === 'cpu' ? Math.max(room, DEVICE_CTX) : DEVICE_CTX;
-  if (h.nCtxTrain <= most) return { nCtx: h.nCtxTrain };
+  if (nCtxTrain <= most) return { nCtx: nCtxTrain };
   return {
     nCtx: most,
-    note: `context ${most} of the ${h.nCtxTrain} the model was trained for, to fit memory; -c sets it`,
+    note: `context ${most} of the ${nCtxTrain} the model was trained for, to fit memory; -c sets it`,
   };
 };
 

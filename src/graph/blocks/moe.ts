@@ -2,7 +2,7 @@
 import type { GraphBuilder } from '../builder.ts';
 import { activate, add, div, mul, scale, sigmoid, softmax, sum } from '../ops/arithmetic.ts';
 import { expertLinear, linear } from '../ops/matmul.ts';
-import { take, topK } from '../ops/select.ts';
+import { limitGroups, take, topK } from '../ops/select.ts';
 import { flatten, list, repeatRows, sumRows, unflatten } from '../ops/shape.ts';
 import type { Tensor } from '../tensor.ts';
 import type { Linear, WeightRef } from '../weights.ts';
@@ -24,6 +24,8 @@ export interface MoeOptions {
   readonly gating: 'softmax' | 'sigmoid';
   /** Added to the probabilities when experts are chosen, not when they are weighed (DeepSeek-V3's `exp_probs_b`). */
   readonly selectionBias?: WeightRef;
+  /** Chosen are only experts of the best groups (DeepSeek-V3, section 2.1.2); of all groups if absent. */
+  readonly groups?: { readonly nGroup: number; readonly nGroupUsed: number };
   /** Whether the chosen experts' weights are made to sum to 1. */
   readonly normalise: boolean;
   /** What the chosen experts' weights are multiplied by. */
@@ -35,7 +37,9 @@ export const moe = (g: GraphBuilder, x: Tensor, m: MoeOptions): Tensor => {
   const tokens = flatten(g, x, 'nToken'); // [nToken, nEmbd]
   const scores = linear(g, tokens, m.router); // [nToken, nExpert]
   const probs = m.gating === 'softmax' ? softmax(g, scores) : sigmoid(g, scores);
-  const chosen = topK(g, m.selectionBias ? add(g, probs, g.weight(m.selectionBias)) : probs, m.nExpertUsed);
+  const biased = m.selectionBias ? add(g, probs, g.weight(m.selectionBias)) : probs;
+  const limited = m.groups ? limitGroups(g, biased, m.groups.nGroup, m.groups.nGroupUsed) : biased;
+  const chosen = topK(g, limited, m.nExpertUsed); // [nToken, nExpertUsed]
   const raw = take(g, probs, chosen); // [nToken, nExpertUsed]
   const normalised = m.normalise ? div(g, raw, sum(g, raw)) : raw;
   const weights = m.scale === 1 ? normalised : scale(g, normalised, m.scale);
