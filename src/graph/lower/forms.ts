@@ -18,7 +18,7 @@ export const stackable = (refs: readonly WeightRef[]): boolean => {
 };
 
 const runsInBlocks = (o: Emitter, ref: WeightRef, kernel: string): boolean =>
-  o.target.compute === 'block' && ref.tensor.blocks !== undefined && o.has(kernel);
+  ref.tensor.blocks !== undefined && o.has(kernel);
 
 /** x `[..., nIn]` times the transposes of weights `[nOut, nIn]` -> `[..., sum of nOut]`. */
 export const product = (o: Emitter, x: Value, refs: readonly WeightRef[]): Computed => {

@@ -34,8 +34,12 @@ const kernels: Readonly<Record<Provider, ReadonlySet<string>>> = {
   dml: new Set(everywhere),
 };
 
+/** Kernels that take weights in blocks: they stand for no pattern, and whether they run is a matter of `compute`. */
+const blockKernels: ReadonlySet<string> = new Set(['MatMulNBits', 'GatherBlockQuantized']);
+
 /** Whether the target has a kernel of this name and may use it. */
-export const hasKernel = (target: Target, name: string): boolean => target.fused && kernels[target.provider].has(name);
+export const hasKernel = (target: Target, name: string): boolean =>
+  kernels[target.provider].has(name) && (blockKernels.has(name) ? target.compute === 'block' : target.fused);
 
 /**
  * MatMulNBits' accuracy_level: 4 rounds activations to int8 per block, as llama.cpp's kernels do, and is the fast
