@@ -9,16 +9,10 @@ import type { Linear, WeightRef } from '../weights.ts';
 import type { FfnOptions } from './ffn.ts';
 import { ffn } from './ffn.ts';
 
-export interface MoeOptions {
+/** How tokens find their experts. */
+interface RoutingOptions {
   /** Scores `[nExpert]` for each token. */
   readonly router: Linear;
-  /** Experts' weights, `[nExpert, nFf, nEmbd]`. */
-  readonly gate: WeightRef;
-  readonly up: WeightRef;
-  /** `[nExpert, nEmbd, nFf]`. */
-  readonly down: WeightRef;
-  /** An expert that every token uses. */
-  readonly shared?: FfnOptions;
   readonly nExpertUsed: number;
   /** What turns scores into probabilities. */
   readonly gating: 'softmax' | 'sigmoid';
@@ -32,17 +26,32 @@ export interface MoeOptions {
   readonly scale: number;
 }
 
-/** For each token of `[B, T, nEmbd]` the weighted sum of what its chosen experts say. */
-export const moe = (g: GraphBuilder, x: Tensor, m: MoeOptions): Tensor => {
-  const tokens = flatten(g, x, 'nToken'); // [nToken, nEmbd]
+export interface MoeOptions extends RoutingOptions {
+  /** Experts' weights, `[nExpert, nFf, nEmbd]`. */
+  readonly gate: WeightRef;
+  readonly up: WeightRef;
+  /** `[nExpert, nEmbd, nFf]`. */
+  readonly down: WeightRef;
+  /** An expert that every token uses. */
+  readonly shared?: FfnOptions;
+}
+
+/** Which experts each token of `[nToken, nEmbd]` uses, and how much each counts: both `[nToken, nExpertUsed]`. */
+const route = (g: GraphBuilder, tokens: Tensor, m: RoutingOptions): { chosen: Tensor; weights: Tensor } => {
   const scores = linear(g, tokens, m.router); // [nToken, nExpert]
   const probs = m.gating === 'softmax' ? softmax(g, scores) : sigmoid(g, scores);
   const biased = m.selectionBias ? add(g, probs, g.weight(m.selectionBias)) : probs;
   const limited = m.groups ? limitGroups(g, biased, m.groups.nGroup, m.groups.nGroupUsed) : biased;
-  const chosen = topK(g, limited, m.nExpertUsed); // [nToken, nExpertUsed]
-  const raw = take(g, probs, chosen); // [nToken, nExpertUsed]
+  const chosen = topK(g, limited, m.nExpertUsed);
+  const raw = take(g, probs, chosen);
   const normalised = m.normalise ? div(g, raw, sum(g, raw)) : raw;
-  const weights = m.scale === 1 ? normalised : scale(g, normalised, m.scale);
+  return { chosen, weights: m.scale === 1 ? normalised : scale(g, normalised, m.scale) };
+};
+
+/** For each token of `[B, T, nEmbd]` the weighted sum of what its chosen experts say. */
+export const moe = (g: GraphBuilder, x: Tensor, m: MoeOptions): Tensor => {
+  const tokens = flatten(g, x, 'nToken'); // [nToken, nEmbd]
+  const { chosen, weights } = route(g, tokens, m);
 
   // One row for each token and each of its experts.
   const ids = list(g, chosen, 'nChoice');
