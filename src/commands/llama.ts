@@ -88,6 +88,10 @@ const openModel = async (
 ): Promise<TextModelFile> => {
   const nTokenPerRun = flags['ubatch-size'];
   const bar = progressLine('preparing weights');
+  const say = (line: string): void => {
+    bar.end();
+    notice(line);
+  };
   try {
     return await openText(path, {
       wish: flags['n-gpu-layers'] === 'none' ? { kind: 'named', provider: 'cpu', index: 0 } : flags.device,
@@ -97,8 +101,8 @@ const openModel = async (
       fused: flags['flash-attn'] !== 'off',
       nCtx: flags.perplexity !== undefined && flags['ctx-size'] === 0 ? PERPLEXITY_CTX : flags['ctx-size'],
       ...(nTokenPerRun !== undefined && { nTokenPerRun: Math.min(nTokenPerRun, flags['batch-size']) }),
-      notice,
-      detail: (line) => flags.verbose && notice(line),
+      notice: say,
+      detail: (line) => flags.verbose && say(line),
       progress: (done, total) => {
         if (signal.aborted) throw new Interrupted();
         if (!flags.quiet) bar.update(done, total);

@@ -36,20 +36,28 @@ export const hasColours = (asked: OnOffAuto, env: NodeJS.ProcessEnv = process.en
 /** Text that stands out from what the model writes. */
 export const yellow = (text: string): string => `\x1b[33m${text}\x1b[0m`;
 
-/** A line on stderr that is rewritten while something long goes on; nothing where stderr is no terminal. */
+/** What takes less time than this needs no progress. */
+const PATIENCE_MS = 300;
+
+/**
+ * A line on stderr that is rewritten while something long goes on; nothing where stderr is no terminal. `end` takes it
+ * away, and must come before anything else is written there.
+ */
 export const progressLine = (what: string): { update(done: number, total: number): void; end(): void } => {
   const shown = process.stderr.isTTY === true && !process.env.CI;
-  let last = -1;
+  const begun = performance.now();
+  let last: number | undefined;
   return {
     update(done, total) {
       const percent = Math.floor((100 * done) / total);
-      if (!shown || percent === last) return;
+      if (!shown || percent === last || performance.now() - begun < PATIENCE_MS) return;
       last = percent;
       const filled = Math.round(percent / 5);
       process.stderr.write(`\r${what} [${'#'.repeat(filled)}${'.'.repeat(20 - filled)}] ${percent}%`);
     },
     end() {
-      if (shown && last >= 0) process.stderr.write('\r\x1b[2K');
+      if (last !== undefined) process.stderr.write('\r\x1b[2K');
+      last = undefined;
     },
   };
 };
