@@ -13,9 +13,9 @@ export interface Changes {
   readonly tensors?: (all: readonly TensorToWrite[]) => readonly TensorToWrite[];
 }
 
-/** Writes a changed copy of the fixture `llama/BASE.gguf` into the scratch folder; gives its path. */
-export const changedModel = async (name: string, changes: Changes, base = 'gqa-f32'): Promise<string> => {
-  const file = await openGguf(fixture(`llama/${base}.gguf`));
+/** Writes a changed copy of the fixture `BASE.gguf` into the scratch folder; gives its path. */
+export const changedModel = async (name: string, changes: Changes, base = 'llama/gqa-f32'): Promise<string> => {
+  const file = await openGguf(fixture(`${base}.gguf`));
   try {
     const metadata: Record<string, TypedValue> = { ...typedMetadata(file.metadata) };
     for (const [key, value] of Object.entries(changes.metadata ?? {})) {
