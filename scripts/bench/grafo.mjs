@@ -2,8 +2,11 @@
 import { openText } from '../../dist/commands/open.js';
 import { CONTEXT } from './measure.mjs';
 
-export const openGrafo = async (file, threads) => {
+export const openGrafo = async (file, threads, family = 'llama') => {
   const { decoder, close } = await openText(file, {
+    family,
+    mla: 'auto',
+    overrides: new Map(),
     wish: { kind: 'named', provider: 'cpu', index: 0 },
     strictDevice: false,
     threads,
@@ -11,6 +14,7 @@ export const openGrafo = async (file, threads) => {
     fused: true,
     nCtx: CONTEXT,
     notice() {},
+    detail() {},
   });
   return { ...growing(decoder), close };
 };
