@@ -7,7 +7,7 @@ import { cacheFolder } from './options.ts';
 /** Starts only what the wish needs to know about. */
 export const findDevice = async (wish: Wish, needBytes: number): Promise<{ device: Device; why: string }> => {
   const folder = cacheFolder();
-  const all = wish.kind === 'auto' ? await listLikelyDevices(folder) : await listDevices(folder, [wish.provider]);
+  const all = wish.kind === 'auto' ? await listLikelyDevices(folder) : await listDevices(folder, [wish]);
   return chooseDevice(all, wish, needBytes);
 };
 

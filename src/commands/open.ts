@@ -99,7 +99,7 @@ export const openText = (path: string, options: OpenOptions): Promise<TextModelF
     return {
       metadata: file.metadata,
       tokenizer,
-      decoder: createDecoder(session, { nVocab: h.nVocab, nTokenPerRun: options.nTokenPerRun ?? runLength(device) }),
+      decoder: createDecoder(session, { nVocab: h.nVocab, nTokenPerRun: runLength(options.nTokenPerRun, device) }),
       device,
       threads: options.threads,
       compute,
@@ -214,4 +214,11 @@ const contextLength = (
 };
 
 /** Short enough to be interrupted on a CPU, long enough to fill a card. */
-const runLength = (device: Device): number => (device.provider === 'cpu' ? 64 : 512);
+const runLength = (asked: number | undefined, { provider, isSoftware }: Device): number =>
+  Math.min(asked ?? (provider === 'cpu' ? 64 : 512), isSoftware ? NARROW_RUN : Number.POSITIVE_INFINITY);
+
+/**
+ * From 32 new tokens on, ONNX Runtime's WebGPU attention shares values within subgroups, and silently goes wrong where
+ * these are as narrow as a software renderer's.
+ */
+const NARROW_RUN = 31;

@@ -72,6 +72,9 @@ export class GraphBuilder {
 
   build(): Graph {
     if (this.#outputs.length === 0) throw new Error(`graph '${this.#name}' has no output`);
+    for (const { name, tensor } of this.#outputs)
+      if (this.#nodes.some((node) => node.name === name && node !== tensor))
+        throw new Error(`output '${name}' has the name of another tensor`);
     return { name: this.#name, nodes: this.#nodes, outputs: this.#outputs, states: this.#states };
   }
 

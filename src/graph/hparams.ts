@@ -82,9 +82,11 @@ export class Hparams {
 
   #wrong(key: string, expected: string): UserError {
     const value = this.#get(key);
-    const came = value === undefined ? 'is missing' : `is ${JSON.stringify(value, bigintAsText)?.slice(0, 40)}`;
+    const came = value === undefined ? 'is missing' : `is ${JSON.stringify(value, otherwiseText)?.slice(0, 40)}`;
     return new UserError('model', `metadata '${this.#arch}.${key}' ${came}, expected ${expected}`);
   }
 }
 
-const bigintAsText = (_: string, value: unknown): unknown => (typeof value === 'bigint' ? value.toString() : value);
+/** JSON has neither 64 bits nor NaN. */
+const otherwiseText = (_: string, value: unknown): unknown =>
+  typeof value === 'bigint' || (typeof value === 'number' && !Number.isFinite(value)) ? String(value) : value;

@@ -2,9 +2,10 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { buildDecoder, withGguf } from '../../src/commands/open.ts';
+import type { Device } from '../../src/graph/device/device.ts';
 import { openSession } from '../../src/graph/device/session.ts';
 import { lower } from '../../src/graph/lower/lower.ts';
-import type { Compute } from '../../src/graph/lower/target.ts';
+import type { Compute, Provider } from '../../src/graph/lower/target.ts';
 import type { Decoder } from '../../src/models/decoder.ts';
 import { createDecoder } from '../../src/models/decoder.ts';
 import { fixture, readNda, scratch } from '../fixtures.ts';
@@ -14,18 +15,28 @@ export interface Arithmetic {
   readonly fused: boolean;
 }
 
-const cpu = { provider: 'cpu', index: 0, name: 'processor', state: { kind: 'available' } } as const;
+export interface Place {
+  /** The CPU if absent. */
+  readonly provider?: Provider;
+  /** Sequences; 1 if absent. */
+  readonly nSeq?: number;
+  /** Whether the CPU may do what the device cannot; it may if absent. */
+  readonly strict?: boolean;
+  /** Which of the model's graphs; its own decoder if absent. */
+  readonly graph?: string;
+}
 
-/** Opens a model on the CPU for `nSeq` sequences, and closes it after `use`. */
+/** Opens a model, and closes it after `use`. */
 export const withDecoder = <R>(
   path: string,
-  { compute, fused, nSeq = 1, graph: name }: Arithmetic & { readonly nSeq?: number; readonly graph?: string },
+  { compute, fused, provider = 'cpu', nSeq = 1, strict = false, graph: name }: Arithmetic & Place,
   use: (decoder: Decoder) => Promise<R>,
 ): Promise<R> =>
   withGguf(path, async (file) => {
     const { graph, h } = buildDecoder(file, name);
-    const program = lower(graph, { provider: 'cpu', compute, fused }, { nCtx: 320, B: nSeq });
-    const session = await openSession(program, cpu, { threads: 1, cacheFolder: join(scratch, 'cache') });
+    const program = lower(graph, { provider, compute, fused }, { nCtx: 320, B: nSeq });
+    const device: Device = { provider, index: 0, name: provider, state: { kind: 'available' } };
+    const session = await openSession(program, device, { threads: 1, cacheFolder: join(scratch, 'cache'), strict });
     try {
       return await use(createDecoder(session, { nVocab: h.nVocab, nTokenPerRun: 64 }));
     } finally {

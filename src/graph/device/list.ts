@@ -27,19 +27,24 @@ const cpu = (): Device => ({
   memoryBytes: totalmem(),
 });
 
+/** A device before anybody has looked for it. */
+type Asked = Pick<Device, 'provider' | 'index'>;
+
+const firstOfEach: readonly Asked[] = providers.map((provider) => ({ provider, index: 0 }));
+
 /**
- * The CPU and the state of these providers; every one of them is started once, with a graph of one operation.
+ * The state of these devices; each but the CPU is started once, with a graph of one operation.
  * @param cacheFolder where that graph's files go for a moment
  */
 export const listDevices = async (
   cacheFolder: string,
-  asked: readonly Provider[] = providers,
+  asked: readonly Asked[] = firstOfEach,
 ): Promise<readonly Device[]> => {
   const built = new Set(listSupportedBackends().map((backend) => backend.name));
   const devices: Device[] = [];
-  for (const provider of asked) {
+  for (const { provider, index } of asked) {
     if (provider === 'cpu') devices.push(cpu());
-    else devices.push(await probe(provider, built.has(provider), cacheFolder));
+    else devices.push(await probe({ provider, index }, built.has(provider), cacheFolder));
   }
   return devices;
 };
@@ -66,16 +71,20 @@ const title: Readonly<Record<Provider, string>> = {
 /** A driver that needs longer than this to start is of no use. */
 const PROBE_MS = 20_000;
 
-const probe = async (provider: Provider, isBuilt: boolean, cacheFolder: string): Promise<Device> => {
-  const device = (state: DeviceState): Device => ({ provider, index: 0, name: title[provider], state });
+const probe = async ({ provider, index }: Asked, isBuilt: boolean, cacheFolder: string): Promise<Device> => {
+  const isSoftware = provider === 'webgpu' && !hasGraphicsCard();
+  const name = isSoftware ? 'WebGPU through a software renderer' : title[provider];
+  const device = (state: DeviceState): Device => ({ provider, index, name, state, isSoftware });
   if (!isBuilt) return device({ kind: 'absent' });
+  if (provider === 'webgpu' && index > 0)
+    return device({ kind: 'failing', why: 'the runtime chooses the adapter, and only one' });
   const g = new GraphBuilder('probe');
   g.output('y', silu(g, g.input('x', 'f32', [1])));
   const program = lower(g.build(), { provider, compute: 'f32', fused: true }, {});
   const files = await writeProgram(program, cacheFolder);
   try {
     const { onnx: _onnx, initializers: _initializers, ...plain } = program;
-    const options = { model: files.model, program: plain, provider, index: 0, threads: 1 };
+    const options = { model: files.model, program: plain, provider, index, threads: 1 };
     const why = await start({ options, inputs: { x: { dims: [1], values: [1] } } });
     return device(why === undefined ? { kind: 'available' } : { kind: 'failing', why });
   } finally {

@@ -2,7 +2,7 @@
 import type { WeightRef } from '../weights.ts';
 import type { Computed, Emitter, Value } from './emitter.ts';
 import { denseGroup, halfGroup, packedGroup } from './initializers.ts';
-import { accuracyLevel } from './target.ts';
+import { accuracyLevel, readsHalves } from './target.ts';
 
 const nOut = (refs: readonly WeightRef[]): number => refs.reduce((n, ref) => n + (ref.shape[0] ?? 0), 0);
 
@@ -54,7 +54,7 @@ export const rows = (o: Emitter, table: WeightRef, ids: Value): Computed => {
       quantize_axis: 1,
     });
   }
-  if (table.tensor.type === 'f16') {
+  if (table.tensor.type === 'f16' && readsHalves(o.target)) {
     const [halves] = o.store(`${table.name} in halves`, () => halfGroup(`${table.name}.halves`, table));
     return o.node('Cast', [o.node('Gather', [halves, ids])], { to: 1 });
   }

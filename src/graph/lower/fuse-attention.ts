@@ -69,6 +69,8 @@ const cachedAttention = (
   const k = headsPattern(input(kAll, 1), users);
   const v = headsPattern(input(vAll, 1), users);
   if (!q || !k || !v || v.norm || v.rope || v.headDim !== k.headDim) return undefined;
+  // The kernel knows one position for a token: where its row goes, how far it turns and what it sees.
+  if (![kAll, vAll, ...(q.rope ? [q.rope] : [])].every((x) => x.inputs.includes(pos))) return undefined;
   if (![kAll, vAll, attend].every((x) => onlyUser(x, users)) || !turnAlike(q.rope, k.rope)) return undefined;
   const covers = [...q.covers, ...k.covers, ...v.covers, kAll, vAll, attend, merged];
   const attrs = attend.attrs as { scale: number; window?: number };
@@ -91,7 +93,7 @@ export const groupedQueryAttention: Matcher = (merged, users, o) => {
     emit(o, valueAt) {
       const { q, k, v, pos, kState, vState } = found;
       const [qx, kx, vx] = emitLinears(o, [q.layer, k.layer, v.layer], valueAt) as [Computed, Computed, Computed];
-      const turnsInside = q.rope !== undefined && q.headDim % TURNING_HEAD === 0;
+      const turnsInside = kernelTurns(q);
       const ready = turnsInside ? perHeadNorm : perHeadPlain;
       const rows = { q: ready(o, qx, q, valueAt), k: ready(o, kx, k, valueAt), v: vx };
       const [last, nKv] = o.cache.lastPositions(pos.shape[0] ?? 1);
@@ -179,7 +181,7 @@ const oneTokenKernel = (
       ? o.node('RotaryEmbedding', [x, turn.pos, turn.cos, turn.sin], {
           interleaved: turn.isInterleaved,
           num_heads: nHead,
-          rotary_embedding_dim: a.q.rope ? 2 * size(input(a.q.rope, 2), -1) : 0,
+          rotary_embedding_dim: a.q.rope ? nRotOf(a.q.rope) : 0,
         })
       : x;
   const swap = (x: Value, from: readonly number[], to: readonly number[]) =>
@@ -231,8 +233,14 @@ export const copiesBias = (o: Emitter, { last, nKv }: Pick<CacheValues, 'last' |
 
 const pairsOf = (rope: Tensor): string => (rope.attrs as { pairs: string }).pairs;
 
-/** GroupQueryAttention turns only heads of a multiple of this. */
-const TURNING_HEAD = 16;
+/** GroupQueryAttention turns only multiples of this: of a head's dimensions, and of those that turn. */
+const TURNING = 16;
+
+const kernelTurns = ({ rope, headDim }: HeadsPattern): boolean =>
+  rope !== undefined && headDim % TURNING === 0 && nRotOf(rope) % TURNING === 0;
+
+/** How many dimensions of a head turn. */
+const nRotOf = (rope: Tensor): number => 2 * size(input(rope, 2), -1);
 
 /** Heads moved apart, normed, turned and brought together again by the operations' own forms. */
 const perHeadPlain = (o: Emitter, x: Computed, p: HeadsPattern, valueAt: ValueAt): Value => {

@@ -6,6 +6,7 @@ import type { Graph } from '../graph.ts';
 import { float } from '../op.ts';
 import { ADD, MUL, SILU } from '../ops/arithmetic.ts';
 import { ROPE } from '../ops/attend.ts';
+import { WEIGHT } from '../ops/leaves.ts';
 import { RMS_NORM } from '../ops/norm.ts';
 import type { Tensor } from '../tensor.ts';
 import { sameShape, size } from '../tensor.ts';
@@ -80,7 +81,9 @@ function gatedFeedForward(product: Tensor, users: Users, o: Emitter): Fusion | u
 function skipNorm(sum: Tensor, users: Users, o: Emitter): Fusion | undefined {
   if (!o.has('SkipSimplifiedLayerNormalization') || !is(sum, ADD)) return undefined;
   const [x, y] = sum.inputs as readonly [Tensor, Tensor];
-  const norm = users.get(sum)?.find((user) => is(user, RMS_NORM));
+  const norm = users
+    .get(sum)
+    ?.find((user) => is(user, RMS_NORM) && input(user, 0) === sum && is(input(user, 1), WEIGHT));
   if (!norm || !sameShape(x.shape, y.shape) || x.shape.length !== 3) return undefined;
   const { eps } = norm.attrs as { eps: number };
   return {

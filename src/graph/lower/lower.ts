@@ -61,8 +61,14 @@ export const lower = (graph: Graph, target: Target, sizes: Sizes): Program => {
     }
   }
   const outputs = graph.outputs.map(({ name, tensor }) => {
-    const value = named(valueAt(tensor), name);
-    return { name: value.kind === 'computed' ? value.name : name, dtype: tensor.dtype, shape: tensor.shape };
+    const value = valueAt(tensor);
+    const isFree = canBearAnotherName(value, o) && !graph.outputs.some((x) => x.tensor === tensor && x.name !== name);
+    if (isFree) named(value, name);
+    else {
+      o.nodeName = name;
+      named(o.node('Identity', [value]), name);
+    }
+    return { name, dtype: tensor.dtype, shape: tensor.shape };
   });
 
   const cache = o.cache.spec();
@@ -96,6 +102,10 @@ const named = (value: Value, name: string): Value => {
   if (value.kind === 'computed') value.name = name;
   return value;
 };
+
+/** What a node makes can be called as the output is; inputs, weights and tables keep their own names. */
+const canBearAnotherName = (value: Value, o: Emitter): boolean =>
+  value.kind === 'computed' && o.nodes.some((node) => node.outputs.includes(value));
 
 /** Gives every initialiser its place in the weights file. */
 const place = (groups: readonly InitializerGroup[]): { placed: PlacedGroup[]; weightBytes: number } => {

@@ -47,3 +47,6 @@ export const hasKernel = (target: Target, name: string): boolean =>
  */
 export const accuracyLevel = (target: Target): number =>
   target.provider === 'cpu' || target.provider === 'coreml' ? 4 : 0;
+
+/** Whether a table of halves can be read on the target; to WebGPU they are a feature that an adapter may lack. */
+export const readsHalves = (target: Target): boolean => target.provider !== 'webgpu';

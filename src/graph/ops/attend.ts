@@ -16,8 +16,9 @@ export type RopePairs = 'adjacent' | 'halves';
  */
 export const ROPE = op<4, { pairs: RopePairs }>({
   name: 'rope',
-  infer([x, , cos, sin]) {
+  infer([x, pos, cos, sin]) {
     expectRank(x, 4, 'x');
+    expectRank(pos, 2, 'positions');
     expectShape(sin, cos.shape, 'sines');
     if (2 * size(cos, -1) > size(x, -1))
       throw new Error(`${2 * size(cos, -1)} rotating dimensions in a head of ${size(x, -1)}`);
@@ -62,6 +63,7 @@ const attendType = (q: { dtype: Tensor['dtype']; shape: Tensor['shape'] }, k: Te
   if (typeof nHead !== 'number' || typeof nHeadKv !== 'number' || nHead % nHeadKv !== 0)
     throw new Error(`${nHead} query heads do not share ${nHeadKv} key heads evenly`);
   if (q.shape.at(-1) !== k.at(-1)) throw new Error(`queries of ${q.shape.at(-1)} meet keys of ${k.at(-1)}`);
+  if (nHeadKv !== v[1]) throw new Error(`${nHeadKv} key heads with ${v[1]} value heads`);
   if (k[2] !== v[2]) throw new Error(`${k[2]} keys for ${v[2]} values`);
   return { dtype: q.dtype, shape: [...q.shape.slice(0, -1), v.at(-1) as Dim] };
 };
@@ -128,7 +130,10 @@ export const ATTEND = op<3, { scale: number }>({
 /** The same, but key j is seen from position p only if j <= p (and j > p - window). The last input is `[B, T]`. */
 export const ATTEND_CAUSAL = op<4, AttendAttrs>({
   name: 'attend_causal',
-  infer: ([q, k, v]) => attendType(q, k.shape, v.shape),
+  infer([q, k, v, pos]) {
+    expectRank(pos, 2, 'positions');
+    return attendType(q, k.shape, v.shape);
+  },
   lower(o, [q, k, v, pos], { scale, window }, [qt, kt]) {
     const nKv = o.node('Gather', [o.node('Shape', [k]), o.i64Scalar(2)]);
     const key = o.node('Range', [o.i64Scalar(0), nKv, o.i64Scalar(1)]);

@@ -49,7 +49,8 @@ export const APPEND = op<3, undefined>({
     const view = o.node('Slice', [state, o.i64([0]), o.node('Unsqueeze', [nKv, o.i64([0])]), o.i64([2])]);
     const at = o.node('Unsqueeze', [pos, o.i64([1, 3])]);
     const index = o.node('Expand', [at, o.node('Shape', [rows])]);
-    o.cache.keepRows(state, stateType, rows, rowsType, pos);
+    // A value of its own, whoever else gives out the rows.
+    o.cache.keepRows(state, stateType, o.node('Identity', [rows]), rowsType, pos);
     return o.node('ScatterElements', [view, index, rows], { axis: 2 });
   },
   bytes: ([, rows]) => 2 * rows.size * bytesPerElement[rows.dtype],

@@ -1,7 +1,7 @@
 /** Rearranging without computing: heads apart and together, slices, concatenation. */
 import type { GraphBuilder } from '../builder.ts';
 import { expectRank, op } from '../op.ts';
-import type { Dim, Shape, Tensor } from '../tensor.ts';
+import type { Dim, Tensor } from '../tensor.ts';
 import { axisOf, sameShape, showShape, size, withDim } from '../tensor.ts';
 
 /** `[B, T, nHead * d]` -> `[B, nHead, T, d]`. */
@@ -122,9 +122,14 @@ export const CONCAT = op<number, { axis: number }>({
   lower: (o, inputs, { axis }, [type]) => o.node('Concat', inputs, { axis: axisOf(type?.shape ?? [], axis) }),
 });
 
+/** The axes in another order: axis i of the output is axis perm[i] of x. */
 export const TRANSPOSE = op<1, { perm: readonly number[] }>({
   name: 'transpose',
-  infer: ([x], { perm }) => ({ dtype: x.dtype, shape: perm.map((axis) => x.shape[axis] as Dim) as Shape }),
+  infer([x], { perm }) {
+    if (perm.length !== x.shape.length || !x.shape.every((_, axis) => perm.includes(axis)))
+      throw new Error(`axes ${showShape(perm)} of ${showShape(x.shape)}`);
+    return { dtype: x.dtype, shape: perm.map((axis) => x.shape[axis] as Dim) };
+  },
   lower: (o, [x], { perm }) => o.node('Transpose', [x], { perm }),
 });
 

@@ -1,0 +1,120 @@
+/**
+ * The decoder on a GPU, or on what passes for one: SwiftShader, the software renderer that Chromium brings, is looked
+ * for where Debian keeps it unless VK_ICD_FILENAMES names another driver.
+ */
+import { existsSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { InferenceSession } from 'onnxruntime-node';
+import { describe, expect, it, vi } from 'vitest';
+import { buildDecoder, withGguf } from '../../src/commands/open.ts';
+import { Engine } from '../../src/graph/device/engine.ts';
+import { writeProgram } from '../../src/graph/device/files.ts';
+import { listDevices } from '../../src/graph/device/list.ts';
+import { lower } from '../../src/graph/lower/lower.ts';
+import { createDecoder } from '../../src/models/decoder.ts';
+import { grafo } from '../commands/run.ts';
+import { fixture, nmse, scratch } from '../fixtures.ts';
+import { sharedData } from '../shared-data.ts';
+import { idsOf, inPieces, referenceOf, topOfRows, withDecoder } from './decoders.ts';
+
+const swiftShader = '/usr/lib/chromium/vk_swiftshader_icd.json';
+if (existsSync(swiftShader)) {
+  // Read by the Vulkan loader when the first session starts.
+  process.env.VK_ICD_FILENAMES ??= swiftShader;
+  process.env.XDG_RUNTIME_DIR ??= scratch;
+}
+
+const folder = join(scratch, 'cache');
+const [webgpu] = await listDevices(folder, [{ provider: 'webgpu', index: 0 }]);
+const why = webgpu?.state.kind === 'failing' ? `it does not start: ${webgpu.state.why}` : 'the runtime lacks it';
+const isMissing = webgpu?.state.kind !== 'available';
+if (isMissing) console.warn(`skipped: decoding on webgpu, because ${why}`);
+
+// A software renderer compiles every shader for seconds.
+vi.setConfig({ testTimeout: 180_000 });
+
+const onDevice = { compute: 'block', fused: true, provider: 'webgpu', strict: true } as const;
+
+describe.skipIf(isMissing)('on webgpu', () => {
+  it.each([
+    ['gqa-q4_0', true],
+    ['qwen3', true],
+    // The rows of an expert are found by an operation that only the CPU has.
+    ['moe', false],
+  ])('%s gives the logits of float64 arithmetic, at once and with a warm cache', async (name, strict) => {
+    const [ids, exact] = [idsOf(name), referenceOf(name, 'exact')];
+    const logits = await withDecoder(fixture(`llama/${name}.gguf`), { ...onDevice, strict }, (decoder) =>
+      inPieces(decoder, ids, [23, 1]),
+    );
+    expect(nmse(logits, exact)).toBeLessThanOrEqual(1e-9);
+    expect(topOfRows(logits, 288)).toEqual(topOfRows(exact, 288));
+  });
+
+  it('gqa-f32 gives them too, its cache stays on the device between runs, and only logits come back', async () => {
+    const [ids, exact] = [idsOf('gqa-f32'), referenceOf('gqa-f32', 'exact')];
+    const create = vi.spyOn(InferenceSession, 'create');
+    await withGguf(fixture('llama/gqa-f32.gguf'), async (file) => {
+      const { graph, h } = buildDecoder(file);
+      const program = lower(graph, onDevice, { nCtx: 64, B: 1 });
+      const { model } = await writeProgram(program, folder);
+      const engine = await Engine.open({ model, program, provider: 'webgpu', index: 0, threads: 1, strict: true });
+      const run = vi.spyOn(await (create.mock.results[0]?.value as Promise<InferenceSession>), 'run');
+      const decoder = createDecoder({ program, run: (inputs) => engine.run(inputs) }, { ...h, nTokenPerRun: 64 });
+      const logits = await inPieces(decoder, ids, [23, 1]);
+      await engine.close();
+      expect(nmse(logits, exact)).toBeLessThanOrEqual(1e-9);
+      expect(topOfRows(logits, 288)).toEqual(topOfRows(exact, 288));
+
+      const states = program.cache?.states.map((cache) => cache.name) ?? [];
+      expect(states).toHaveLength(2 * h.nLayer);
+      expect(run).toHaveBeenCalledTimes(2);
+      for (const [feeds] of run.mock.calls.slice(1))
+        expect(states.map((cache) => feeds[cache]?.location)).toEqual(states.map(() => 'gpu-buffer'));
+      for (const { value } of run.mock.results)
+        expect((await (value as ReturnType<InferenceSession['run']>)).logits?.location).toBe('cpu');
+    });
+    create.mockRestore();
+  });
+
+  const model = sharedData('llama/stories260K.gguf', 'the text of a trained model on webgpu');
+  it.skipIf(!model)('a trained model writes the text that llama.cpp writes', async () => {
+    const { cases } = JSON.parse(readFileSync(model!.replace('.gguf', '.greedy.json'), 'utf8'));
+    const [{ prompt_ids, ids }] = cases;
+    await withDecoder(model!, onDevice, async (decoder) => {
+      const written: number[] = topOfRows(await decoder.last(prompt_ids, 0), 512);
+      for (let pos = prompt_ids.length; written.length < 60; pos++)
+        written.push(...topOfRows(await decoder.last(written.slice(-1), pos), 512));
+      expect(written).toEqual(ids.slice(0, 60));
+    });
+  });
+
+  it('the command writes what it writes on the CPU, and says where it runs', async () => {
+    // Longer than what is fed to a software renderer in one run.
+    const ids = [...idsOf('gqa-f32'), ...idsOf('gqa-f32')];
+    const prompt = ['--ids', ids.join(','), '-n', '4', '--temp', '0', '--ignore-eos', '--json'];
+    const run = (device: string) => grafo(['llama', '-m', fixture('llama/gqa-f32.gguf'), ...prompt, '-dev', device]);
+    const [there, here] = [await run('webgpu'), await run('cpu')];
+    expect([there.code, here.code], there.stderr).toEqual([0, 0]);
+    expect(there.stderr).toMatch(/^webgpu \(.*\): as asked; compute block, /);
+    expect(JSON.parse(there.stdout)).toMatchObject({ device: 'webgpu', ids: JSON.parse(here.stdout).ids });
+  });
+
+  it('is listed as available', async () => {
+    const { code, stdout } = await grafo(['llama', '--list-devices']);
+    expect(code).toBe(0);
+    expect(stdout).toMatch(/^ {2}webgpu .*: available$/m);
+  });
+});
+
+// Only Linux finds its adapters by a variable, which can so be pointed to nothing.
+const isBlindable = process.platform === 'linux' && webgpu?.state.kind !== 'absent';
+if (!isBlindable)
+  console.warn('skipped: what --device webgpu says where there is no adapter, because nothing can hide it');
+it.skipIf(!isBlindable)('--device webgpu without an adapter is refused in one sentence', async () => {
+  const env = { VK_ICD_FILENAMES: join(scratch, 'no-driver.json'), VK_DRIVER_FILES: join(scratch, 'no-driver.json') };
+  const args = ['llama', '-m', fixture('llama/gqa-f32.gguf'), '-p', 'Hi', '-n', '1'];
+  const { code, stdout, stderr } = await grafo([...args, '--device', 'webgpu'], { env });
+  expect({ code, stdout }).toEqual({ code: 5, stdout: '' });
+  expect(stderr).toMatch(/^grafo llama: device 'webgpu' does not start: [^\n]+\n {2}--list-devices [^\n]+\n$/);
+  expect((await grafo(['llama', '--list-devices'], { env })).stdout).toMatch(/^ {2}webgpu .*does not start: .+$/m);
+});
