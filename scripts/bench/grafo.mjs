@@ -6,6 +6,7 @@ export const openGrafo = async (file, threads, family = 'llama') => {
   const { decoder, close } = await openText(file, {
     family,
     mla: 'auto',
+    expertStats: false,
     overrides: new Map(),
     wish: { kind: 'named', provider: 'cpu', index: 0 },
     strictDevice: false,

@@ -191,6 +191,7 @@ const tools = optionGroup('Instead of writing', {
   tokenize: { type: 'string', describe: 'the tokens of a text' },
   perplexity: { type: 'string', placeholder: 'FILE', describe: 'perplexity of a text file' },
   chunks: { type: 'number', whole: true, least: -1, default: -1, describe: 'so many chunks of it; -1: all' },
+  'expert-stats': { type: 'boolean', default: false, describe: 'also tell which experts were chosen' },
   'save-logits': { type: 'string', placeholder: 'FILE', describe: 'also save the logits of every position' },
 });
 

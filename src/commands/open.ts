@@ -16,11 +16,12 @@ import { Weights } from '../graph/weights.ts';
 import { openGguf } from '../io/gguf/reader.ts';
 import type { Tokenizer } from '../io/text/tokenizer.ts';
 import { readTokenizer } from '../io/text/tokenizer.ts';
-import type { Decoder } from '../models/decoder.ts';
+import type { Decoder, Runner } from '../models/decoder.ts';
 import { createDecoder } from '../models/decoder.ts';
 import type { TextFamily } from '../models/index.ts';
 import { familiesOf, textModel } from '../models/index.ts';
 import { findDevice } from './devices.ts';
+import { createExpertStats, type ExpertStats, watchExperts } from './expert-stats.ts';
 import { cacheFolder } from './options.ts';
 import { overridden } from './override-kv.ts';
 
@@ -29,6 +30,8 @@ export interface OpenOptions {
   readonly family: TextFamily;
   /** What the cache of latent attention holds. */
   readonly mla: 'auto' | MlaForm;
+  /** Count which experts the tokens choose. */
+  readonly expertStats: boolean;
   /** Metadata that counts instead of the file's. */
   readonly overrides: ReadonlyMap<string, MetadataValue>;
   readonly wish: Wish;
@@ -56,6 +59,8 @@ export interface TextModelFile {
   readonly compute: Compute;
   readonly nCtx: number;
   readonly loadMs: number;
+  /** Present where it was asked for. */
+  readonly expertStats?: ExpertStats;
   close(): Promise<void>;
 }
 
@@ -75,7 +80,7 @@ export const openText = (path: string, options: OpenOptions): Promise<TextModelF
     const start = performance.now();
     const file = overridden(stored, options.overrides);
     expectFamily(file, path, options.family);
-    const { graph, h, cacheNote } = chosenGraph(file, options.mla);
+    const { graph, h, cacheNote, experts } = chosenGraph(file, options);
     const tokenizer = readTokenizer(file.metadata);
     options.detail(describeFile(file, h.nCtxTrain));
     if (cacheNote) options.notice(cacheNote);
@@ -96,18 +101,31 @@ export const openText = (path: string, options: OpenOptions): Promise<TextModelF
     });
     const where = device.provider === 'cpu' ? `${device.name}, using ${options.threads}` : device.name;
     options.notice(`${deviceId(device)} (${where}): ${why}; compute ${compute}, context ${nCtx}`);
+    const stats = options.expertStats ? createExpertStats(experts, file.tensors) : undefined;
+    const runner = stats ? watched(session, stats) : session;
     return {
       metadata: file.metadata,
       tokenizer,
-      decoder: createDecoder(session, { nVocab: h.nVocab, nTokenPerRun: runLength(options.nTokenPerRun, device) }),
+      decoder: createDecoder(runner, { nVocab: h.nVocab, nTokenPerRun: runLength(options.nTokenPerRun, device) }),
       device,
       threads: options.threads,
       compute,
       nCtx,
       loadMs: performance.now() - start,
+      ...(stats && { expertStats: stats }),
       close: () => session.close(),
     };
   });
+
+/** A session whose runs are counted. */
+const watched = (session: Runner, stats: ExpertStats): Runner => ({
+  program: session.program,
+  async run(inputs) {
+    const outputs = await session.run(inputs);
+    stats.add(outputs);
+    return outputs;
+  },
+});
 
 /** Throws a UserError that names the command for this file where it is not the one that was typed. */
 const expectFamily = ({ metadata }: WeightSource, path: string, family: TextFamily): void => {
@@ -123,10 +141,10 @@ const expectFamily = ({ metadata }: WeightSource, path: string, family: TextFami
 };
 
 /** The graph in the form asked for, and what its cache takes of memory where there is a choice. */
-const chosenGraph = (file: WeightSource, mla: OpenOptions['mla']) => {
+const chosenGraph = (file: WeightSource, { mla, expertStats }: Pick<OpenOptions, 'mla' | 'expertStats'>) => {
   if (!textModel(archOf(file.metadata)).graphs.includes('expanded'))
-    return { ...buildDecoder(file), cacheNote: undefined };
-  const [latent, plain] = [buildDecoder(file), buildDecoder(file, 'expanded')];
+    return { ...buildDecoder(file, 'decoder', expertStats), cacheNote: undefined };
+  const [latent, plain] = [buildDecoder(file, 'decoder', expertStats), buildDecoder(file, 'expanded', expertStats)];
   const [small, large] = [cacheBytes(latent.graph), cacheBytes(plain.graph)];
   // Measured: the latent row is ahead at every position, and is the only form whose cache is written in place.
   if (mla === 'expand') return { ...plain, cacheNote: `cache: ${kib(large)} a token, keys and values of every head` };
@@ -148,8 +166,9 @@ const archOf = (metadata: ReadonlyMap<string, MetadataValue>): string => {
 /**
  * A graph of a file's text model, from its header alone. Tensors that the architecture does not use are an error.
  * @param name which of the model's graphs
+ * @param watches whether runs also tell which experts were chosen
  */
-export const buildDecoder = (file: WeightSource, name = 'decoder') => {
+export const buildDecoder = (file: WeightSource, name = 'decoder', watches = false) => {
   const arch = archOf(file.metadata);
   const weights = new Weights(file);
   const { h, graphs } = textModel(arch).open(new Hparams(file.metadata, arch), weights);
@@ -165,7 +184,8 @@ export const buildDecoder = (file: WeightSource, name = 'decoder') => {
   if (!build) throw new Error(`architecture '${arch}' has no graph '${name}'`);
   const g = new GraphBuilder('decoder');
   build(g);
-  return { graph: g.build(), h };
+  const experts = watches ? watchExperts(g) : [];
+  return { graph: g.build(), h, experts };
 };
 
 /** `llama: 12 tensors of f32, q8_0 with 263,000 parameters; trained for 2,048 positions`. */

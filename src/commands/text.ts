@@ -86,6 +86,7 @@ const openModel = async (
     return await openText(path, {
       family,
       mla: flags.mla,
+      expertStats: flags['expert-stats'],
       overrides: new Map(flags['override-kv'].flatMap((text) => [...parseOverrides(text)])),
       wish: flags['n-gpu-layers'] === 'none' ? { kind: 'named', provider: 'cpu', index: 0 } : flags.device,
       strictDevice: flags['strict-device'],
@@ -229,6 +230,7 @@ const createReportedWriter = (
   };
   const report = (written: Written): void => {
     if (flags.json) console.log(JSON.stringify(resultJson(written, sampling.seed, model)));
+    for (const line of model.expertStats?.lines() ?? []) notice(line);
     if (written.finish === 'context') notice(`the context of ${nCtx} tokens is full; -c makes it longer`);
     notice(flags.perf ? timingsTable(written.timings) : shortTimings(written.timings));
   };
@@ -247,4 +249,5 @@ const resultJson = (written: Written, seed: number, model: TextModelFile) => ({
   threads: model.threads,
   context: model.nCtx,
   timings: timingsJson(written.timings),
+  ...(model.expertStats && { experts: model.expertStats.json() }),
 });

@@ -197,6 +197,12 @@ export class Weights {
     if (this.has(name)) this.#claimed.add(this.#prefix + name);
   }
 
+  /** The same of all tensors below `name`. */
+  ignoreBelow(name: string): void {
+    const prefix = `${this.#prefix}${name}.`;
+    for (const path of this.#source.tensors.keys()) if (path.startsWith(prefix)) this.#claimed.add(path);
+  }
+
   /** The names of tensors that nobody asked for. */
   unclaimed(): string[] {
     return [...this.#source.tensors.keys()].filter((name) => !this.#claimed.has(name));

@@ -13,6 +13,7 @@ export type TextFamily = 'llama' | 'deepseek';
 
 /** What every text model's hyperparameters tell. */
 interface TextHparams {
+  readonly nLayer: number;
   readonly nVocab: number;
   readonly nCtxTrain: number;
 }

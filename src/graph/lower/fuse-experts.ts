@@ -49,7 +49,7 @@ const expertLayer = (down: Tensor, users: Users): (ExpertLayer & Pick<Fusion, 'c
  * Experts behind one condition. A condition costs about 6 µs whether it holds or not, an expert without rows about as
  * much: a few of them together are run, or passed over, for the price of one.
  */
-const EXPERTS_PER_BRANCH = 4;
+const perBranch = (nExpert: number): number => [4, 3, 2].find((n) => nExpert % n === 0) ?? 1;
 
 /**
  * The products of all choices and what is between them -> the rows sorted by expert, then for a few experts at a time
@@ -70,14 +70,14 @@ export const expertBranches = (down: Tensor, users: Users, o: Emitter): Fusion |
         axis: 0,
       });
       const rowsOf = o.nodeOf('Split', [rows, sorted.counts], nExpert, { axis: 0 });
-      const nBranch = Math.ceil(nExpert / EXPERTS_PER_BRANCH);
+      const nTogether = perBranch(nExpert);
+      const branches = range(nExpert / nTogether);
+      const grouped = o.node('Reshape', [sorted.counts, o.i64([branches.length, nTogether])]);
+      const isAny = o.node('Greater', [o.node('ReduceSum', [grouped, o.i64([1])], { keepdims: 0 }), o.i64([0])]);
+      const isChosen = o.nodeOf('Split', [isAny, o.i64(branches.map(() => 1))], branches.length, { axis: 0 });
       const nothing = o.once(`nothing.${nEmbd}`, () => o.node('Expand', [o.f32([0]), o.i64([0, nEmbd])]));
-      const said = range(nBranch).map((branch) => {
-        const experts = range(EXPERTS_PER_BRANCH)
-          .map((i) => branch * EXPERTS_PER_BRANCH + i)
-          .filter((e) => e < nExpert);
-        const counts = o.node('Slice', [sorted.counts, o.i64([experts[0] ?? 0]), o.i64([(experts.at(-1) ?? 0) + 1])]);
-        const any = o.node('Greater', [o.node('ReduceSum', [counts], { keepdims: 1 }), o.i64([0])]);
+      const said = branches.map((branch) => {
+        const experts = range(nTogether).map((i) => branch * nTogether + i);
         const yes = () =>
           [
             o.node(
@@ -87,7 +87,7 @@ export const expertBranches = (down: Tensor, users: Users, o: Emitter): Fusion |
             ),
           ] as const;
         const no = () => [o.node('Identity', [nothing])] as const;
-        return o.either<1>(any, { yes, no }, [{ dtype: 'f32', shape: ['nRow', nEmbd] }])[0];
+        return o.either<1>(isChosen[branch] as Value, { yes, no }, [{ dtype: 'f32', shape: ['nRow', nEmbd] }])[0];
       });
       // Rows came expert by expert; each goes back to its choice.
       return new Map([[down, o.node('Gather', [o.node('Concat', said, { axis: 0 }), sorted.back], { axis: 0 })]]);
