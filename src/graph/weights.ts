@@ -60,6 +60,8 @@ export interface WeightRef {
   readonly tensor: StoredTensor;
   readonly shape: readonly number[];
   readonly rows?: RowRange;
+  /** Its slices along the outermost axis do not follow each other in the file: it is read slice by slice. */
+  readonly isScattered?: true;
   /** The i-th slice along the outermost axis. */
   at(i: number): WeightRef;
 }
@@ -84,10 +86,49 @@ const refOf = (
   },
 });
 
+/** Some elements of a vector of a plain type: it is a single row, which cannot be cut by rows. */
+const elementsOf = (vector: StoredTensor, from: number, to: number): WeightRef =>
+  wholeRef({
+    name: `${vector.name}[${from}:${to}]`,
+    type: vector.type,
+    shape: [to - from],
+    byteLength: (vector.byteLength / (vector.shape[0] ?? 1)) * (to - from),
+    read: async () => {
+      const bytes = await vector.read();
+      const each = bytes.length / (vector.shape[0] ?? 1);
+      return bytes.subarray(from * each, to * each);
+    },
+    decode: async () => (await vector.decode()).subarray(from, to),
+  });
+
+/** Of each of the slices `[height, width]` that make up a stored matrix, some rows: `[n, rows, width]`. */
+const partOfSlices = (whole: WeightRef, [n, height, width]: SliceShape, rows: RowRange): WeightRef => {
+  const isAll = rows.to - rows.from === height;
+  const name = isAll ? whole.name : `${whole.name}[:, ${rows.from}..${rows.to}]`;
+  return {
+    name,
+    tensor: whole.tensor,
+    shape: [n, rows.to - rows.from, width],
+    ...(!isAll && { isScattered: true }),
+    at(i) {
+      const [from, to] = [i * height + rows.from, i * height + rows.to];
+      return refOf(whole.tensor, `${name}[${i}]`, [rows.to - rows.from, width], { from, to });
+    },
+  };
+};
+
+type SliceShape = readonly [n: number, height: number, width: number];
+
 /** A linear layer: weight `[nOut, nIn]`, bias `[nOut]`. */
 export interface Linear {
   readonly weight: WeightRef;
   readonly bias?: WeightRef;
+}
+
+/** A linear layer of each head's own: weight `[nHead, nOut, nIn]`, or turned over, `[nHead, nIn, nOut]`. */
+export interface HeadLinear {
+  readonly weight: WeightRef;
+  readonly isTurned: boolean;
 }
 
 /** A normalisation: by root mean square, or by mean and variance. */
@@ -121,6 +162,14 @@ export class Weights {
     return this.#source.tensors.has(this.#prefix + name);
   }
 
+  /** The stored shape of a tensor, where it tells what the header does not. Throws a UserError if there is none. */
+  shape(name: string): readonly number[] {
+    const path = this.#prefix + name;
+    const tensor = this.#source.tensors.get(path);
+    if (!tensor) throw new UserError('model', `tensor '${path}' is missing`);
+    return tensor.shape;
+  }
+
   /** The tensor of this name and shape. Throws a UserError that names what is missing or misshapen. */
   tensor(name: string, shape: readonly number[]): WeightRef {
     const path = this.#prefix + name;
@@ -139,11 +188,44 @@ export class Weights {
     return this.has(name) ? this.tensor(name, shape) : undefined;
   }
 
+  /**
+   * One stored matrix seen as several, no bytes moved: each of its n slices holds `heights[0]` rows of the first, then
+   * `heights[1]` of the second, ...; gives `[n, height, width]` for each. The file may write it with two axes or three.
+   */
+  slices(name: string, n: number, heights: readonly number[], width: number): WeightRef[] {
+    const height = heights.reduce((a, b) => a + b, 0);
+    const isFlat = this.#source.tensors.get(this.#prefix + name)?.shape.length === 2;
+    const whole = this.tensor(name, isFlat ? [n * height, width] : [n, height, width]);
+    let from = 0;
+    return heights.map((rows) => {
+      const part = partOfSlices(whole, [n, height, width], { from, to: from + rows });
+      from += rows;
+      return part;
+    });
+  }
+
   /** `name.weight` as `[nOut, nIn]`, and `name.bias` where the file has one. */
   linear(name: string, nIn: number, nOut: number): Linear {
     const weight = this.tensor(`${name}.weight`, [nOut, nIn]);
     const bias = this.optional(`${name}.bias`, [nOut]);
     return bias ? { weight, bias } : { weight };
+  }
+
+  /** `name.weight` as `[nOut, nIn, ...kernel]`, and `name.bias` where the file has one. */
+  conv(name: string, nIn: number, nOut: number, kernel: readonly number[]): Linear {
+    const weight = this.tensor(`${name}.weight`, [nOut, nIn, ...kernel]);
+    const bias = this.optional(`${name}.bias`, [nOut]);
+    return bias ? { weight, bias } : { weight };
+  }
+
+  /** One stored layer `[n * nOut, nIn]` seen as n layers by rows; no bytes are moved. */
+  linears(name: string, n: number, nIn: number, nOut: number): Linear[] {
+    const whole = this.linear(name, nIn, n * nOut);
+    return Array.from({ length: n }, (_, i) => {
+      const [from, to] = [i * nOut, (i + 1) * nOut];
+      const rows = refOf(whole.weight.tensor, `${whole.weight.name}[${from}:${to}]`, [nOut, nIn], { from, to });
+      return whole.bias ? { weight: rows, bias: elementsOf(whole.bias.tensor, from, to) } : { weight: rows };
+    });
   }
 
   rmsNorm(name: string, n: number, eps: number): Norm {
@@ -157,6 +239,12 @@ export class Weights {
   /** Marks tensors as known and unused, such as what later training stages left in a file. */
   ignore(name: string): void {
     if (this.has(name)) this.#claimed.add(this.#prefix + name);
+  }
+
+  /** The same of all tensors below `name`. */
+  ignoreBelow(name: string): void {
+    const prefix = `${this.#prefix}${name}.`;
+    for (const path of this.#source.tensors.keys()) if (path.startsWith(prefix)) this.#claimed.add(path);
   }
 
   /** The names of tensors that nobody asked for. */

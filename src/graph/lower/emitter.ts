@@ -3,7 +3,8 @@ import type { Float, Tuple } from '../op.ts';
 import type { Sizes, TensorType } from '../tensor.ts';
 import type { WeightRef } from '../weights.ts';
 import { CachePlan } from './cache-plan.ts';
-import { product, rows } from './forms.ts';
+import type { HeadForm } from './forms.ts';
+import { headProduct, product, rows } from './forms.ts';
 import type { InitializerGroup, InitializerView } from './initializers.ts';
 import { computedGroup, denseGroup } from './initializers.ts';
 import type { Target } from './target.ts';
@@ -176,14 +177,19 @@ export class Emitter {
     return product(this, x, weights.map(storedIn), rank);
   }
 
+  /** Every head's rows times the transpose of its own weight, `[nHead, nOut, nIn]` as it is stored or turned over. */
+  headProduct(x: Value, weight: Value, form: HeadForm): Computed {
+    return headProduct(this, x, storedIn(weight), form);
+  }
+
   /** Rows of a stored table `[n, d]` by ids `[...]` -> `[..., d]`, float32. */
   rows(table: Value, ids: Value): Computed {
     return rows(this, storedIn(table), ids);
   }
 
-  /** Values computed while the weights are written. */
-  computed(name: string, dims: readonly number[], compute: () => Promise<Float32Array>): Computed {
-    return this.store(name, () => computedGroup(name, dims, compute))[0] as Computed;
+  /** Values computed while the weights are written; `recipe` says all that they depend on beside the weights. */
+  computed(name: string, dims: readonly number[], recipe: string, compute: () => Promise<Float32Array>): Computed {
+    return this.store(name, () => computedGroup(name, dims, recipe, compute))[0] as Computed;
   }
 
   /** The values of a group of initialisers, made once per key. */

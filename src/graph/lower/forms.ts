@@ -24,11 +24,15 @@ export const product = (o: Emitter, x: Value, refs: readonly WeightRef[], rank: 
   const [ref] = refs;
   if (!ref || !stackable(refs)) throw new Error(`cannot stack ${refs.map((r) => r.name).join(', ')}`);
   const { blocks } = ref.tensor;
-  if (o.target.compute === 'block' && blocks && o.has('MatMulNBits')) return blockProduct(o, x, refs, blocks, rank);
+  if (blocks && runsInBlocks(o, ref)) return blockProduct(o, x, refs, blocks, rank);
   const key = keyOf(refs);
   const [dense] = o.store(key, () => denseGroup(key, refs)) as [Computed];
   return denseProduct(o, x, dense);
 };
+
+/** Whether products with this weight take its blocks as they are. */
+const runsInBlocks = (o: Emitter, { tensor }: WeightRef): boolean =>
+  o.target.compute === 'block' && tensor.blocks !== undefined && o.has('MatMulNBits');
 
 const keyOf = (refs: readonly WeightRef[]): string => refs.map((r) => r.name).join('+');
 
@@ -98,4 +102,28 @@ const blockRows = (o: Emitter, table: WeightRef, ids: Value, { bits, blockSize }
     o.node('Concat', [o.node('Shape', [ids]), o.i64([-1, blockSize])], { axis: 0 }),
   ]);
   return o.node('Reshape', [o.node('Add', [inBlocks, moved]), shape]);
+};
+
+/** How each head's own weight is stored, and whether all heads see the same rows. */
+export interface HeadForm {
+  readonly isTurned: boolean;
+  readonly isShared: boolean;
+}
+
+/** x `[B, nHead or 1, T, nIn]` times the transposes of weights `[nHead, nOut, nIn]` (or turned) -> `[B, nHead, T, nOut]`. */
+export const headProduct = (o: Emitter, x: Value, weight: WeightRef, { isTurned, isShared }: HeadForm): Computed => {
+  const [nHead, nOut] = weight.shape as readonly [number, number, number];
+  if (isTurned || !runsInBlocks(o, weight)) {
+    if (isTurned) return o.node('MatMul', [x, o.weight(weight)]);
+    if (o.has('FusedMatMul')) return o.node('FusedMatMul', [x, o.weight(weight)], { transB: 1 });
+    return o.node('MatMul', [x, o.node('Transpose', [o.weight(weight)], { perm: [0, 2, 1] })]);
+  }
+  const heads = Array.from({ length: nHead }, (_, head) => weight.at(head));
+  if (isShared) {
+    const all = product(o, o.node('Squeeze', [x, o.i64([1])]), heads, 3); // [B, T, nHead * nOut]
+    return o.node('Transpose', [o.node('Reshape', [all, o.i64([0, 0, nHead, nOut])])], { perm: [0, 2, 1, 3] });
+  }
+  const rows = o.nodeOf('Split', [x, o.i64(heads.map(() => 1))], nHead, { axis: 1 });
+  const products = heads.map((head, i) => product(o, rows[i] as Computed, [head], 4));
+  return o.node('Concat', products, { axis: 1 });
 };

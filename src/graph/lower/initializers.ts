@@ -22,6 +22,8 @@ export interface InitializerView {
 /** Initialisers that are made by reading the same bytes once. */
 export interface InitializerGroup {
   readonly parts: readonly Initializer[];
+  /** What computed values depend on beside the weights. */
+  readonly recipe?: string;
   load(): Promise<readonly Uint8Array[]>;
 }
 
@@ -43,9 +45,13 @@ const joined = (parts: readonly Uint8Array[]): Uint8Array => {
 /** In turn, so that no more than one weight is held in a foreign form. */
 const eachRef = async <R>(refs: readonly WeightRef[], read: (ref: WeightRef) => Promise<R>): Promise<R[]> => {
   const out: R[] = [];
-  for (const ref of refs) out.push(await read(ref));
+  for (const ref of refs.flatMap(runs)) out.push(await read(ref));
   return out;
 };
+
+/** Parts of a weight whose rows lie together in the file. */
+const runs = (ref: WeightRef): readonly WeightRef[] =>
+  ref.isScattered ? Array.from({ length: ref.shape[0] ?? 0 }, (_, i) => ref.at(i)) : [ref];
 
 const width = (ref: WeightRef): number => ref.shape.at(-1) ?? 1;
 const height = (ref: WeightRef): number => elements(ref.shape.slice(0, -1));
@@ -115,8 +121,10 @@ export const packedGroup = (name: string, refs: readonly WeightRef[], form: Pack
 export const computedGroup = (
   name: string,
   dims: readonly number[],
+  recipe: string,
   compute: () => Promise<Float32Array>,
 ): InitializerGroup => ({
+  recipe,
   parts: [{ name, dtype: 'f32', dims, byteLength: 4 * elements(dims) }],
   load: async () => [bytesOf(await compute())],
 });

@@ -20,6 +20,7 @@ const everywhere = [
   'MatMulNBits',
   'GatherBlockQuantized',
   'GroupQueryAttention',
+  'MultiHeadAttention',
   'QuickGelu',
   'SimplifiedLayerNormalization',
   'SkipSimplifiedLayerNormalization',
@@ -27,7 +28,7 @@ const everywhere = [
 
 /** Kernels beyond the ONNX standard, by provider; CoreML leaves what it lacks to the CPU's. */
 const kernels: Readonly<Record<Provider, ReadonlySet<string>>> = {
-  cpu: new Set([...everywhere, 'FusedMatMul']),
+  cpu: new Set([...everywhere, 'FusedMatMul', 'RotaryEmbedding']),
   coreml: new Set([...everywhere, 'FusedMatMul']),
   cuda: new Set([...everywhere, 'FusedMatMul']),
   webgpu: new Set(everywhere),
