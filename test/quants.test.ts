@@ -1,37 +1,13 @@
 /** Each type against blocks worked out by hand from its definition in ggml-common.h. */
+import { createHash } from 'node:crypto';
+import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import type { BlockLayout, BlockQuantized } from '../src/graph/weights.ts';
 import { floatToHalf, halfToFloat } from '../src/io/gguf/quants/half.ts';
 import { quantTypes } from '../src/io/gguf/quants/index.ts';
 import { typeOfName } from '../src/io/gguf/types.ts';
-
-interface Golden {
-  readonly type: string;
-  readonly bytes: readonly number[];
-  readonly values: readonly number[];
-}
-
-const range = (n: number, f: (i: number) => number): number[] => Array.from({ length: n }, (_, i) => f(i));
-
-const golden: readonly Golden[] = [
-  // 1.5 = 0x3fc00000, -2 = 0xc0000000
-  { type: 'f32', bytes: [0, 0, 0xc0, 0x3f, 0, 0, 0, 0xc0], values: [1.5, -2] },
-  // 1.5 = 0x3e00, -2 = 0xc000, 2^-24 = 0x0001, 65504 = 0x7bff
-  { type: 'f16', bytes: [0, 0x3e, 0, 0xc0, 1, 0, 0xff, 0x7b], values: [1.5, -2, 2 ** -24, 65504] },
-  { type: 'bf16', bytes: [0xc0, 0x3f, 0, 0xc0, 0, 0x7f], values: [1.5, -2, 2 ** 127] },
-  {
-    // d = 0.5; byte j = j in the low nibble, 15 - j in the high one
-    type: 'q4_0',
-    bytes: [0, 0x38, ...range(16, (j) => j | ((15 - j) << 4))],
-    values: [...range(16, (j) => 0.5 * (j - 8)), ...range(16, (j) => 0.5 * (15 - j - 8))],
-  },
-  {
-    // d = -0.25: a scale may be negative
-    type: 'q8_0',
-    bytes: [0, 0xb4, ...range(32, (j) => (8 * j - 127) & 0xff)],
-    values: range(32, (j) => -0.25 * (8 * j - 127)),
-  },
-];
+import { fixture } from './fixtures.ts';
+import { golden, manyValues, randomBlocks, range } from './golden-blocks.ts';
 
 const recordOf = (name: string) => {
   const record = typeOfName(name);
@@ -60,20 +36,29 @@ const atOddAddress = (bytes: Uint8Array): Uint8Array => {
   return shifted;
 };
 
-/** Random bits with scales that are finite halves. */
-const randomBlocks = (name: string, n: number): Uint8Array => {
-  const { blockBytes } = recordOf(name);
-  let x = 12345;
-  const bytes = Uint8Array.from({ length: n * blockBytes }, () => (x = Math.imul(x, 1103515245) + 12345) >>> 16);
-  for (let i = 1; i < bytes.length; i += blockBytes) bytes[i] = bytes[i]! & 0xbf;
-  return bytes;
-};
+const hasOffsets = (name: string) => recordOf(name).blocks?.hasOffsets;
 
-/** The definition of MatMulNBits: w = scale * (q - 2^(bits-1)), the first of two nibbles low. */
-const unpacked = ({ bits, blockSize }: BlockLayout, { data, scales }: BlockQuantized): Float32Array =>
+const blocksOf = (name: string, n: number): Uint8Array => randomBlocks(name, recordOf(name).blockBytes, n);
+
+const sha256 = (array: ArrayBufferView): string =>
+  createHash('sha256')
+    .update(new Uint8Array(array.buffer, array.byteOffset, array.byteLength))
+    .digest('hex');
+
+/**
+ * SHA-256 of what ggml's own `dequantize_row_*` and `quantize_row_*_ref` give (August 2026, compiled without fused
+ * multiply-add) for `randomBlocks` and `manyValues`.
+ */
+const reference: Readonly<Record<string, { readonly decoded: string; readonly encoded?: string }>> = JSON.parse(
+  readFileSync(fixture('quants.json'), 'utf8'),
+);
+
+/** The definition of MatMulNBits: w = scale * (q - 2^(bits-1)), the first of two nibbles low; then the block's offset. */
+const unpacked = ({ bits, blockSize }: BlockLayout, { data, scales, offsets }: BlockQuantized): Float32Array =>
   Float32Array.from({ length: scales.length * blockSize }, (_, i) => {
     const q = bits === 8 ? data[i]! : (data[i >> 1]! >> (4 * (i % 2))) & 15;
-    return scales[Math.floor(i / blockSize)]! * (q - 2 ** (bits - 1));
+    const block = Math.floor(i / blockSize);
+    return scales[block]! * (q - 2 ** (bits - 1)) + (offsets?.[block] ?? -0); // -0 keeps the sign of zero
   });
 
 describe('decoding', () => {
@@ -83,6 +68,10 @@ describe('decoding', () => {
 
   it.each(golden)('$type reads bytes at an odd address', ({ type, bytes, values }) => {
     expect([...decoded(type, atOddAddress(Uint8Array.from(bytes)))]).toEqual(values);
+  });
+
+  it.each(Object.keys(reference))('%s gives what ggml gives for random blocks', (name) => {
+    expect(sha256(decoded(name, blocksOf(name, 100)))).toBe(reference[name]?.decoded);
   });
 
   it('every type that is read has a block worked out by hand', () => {
@@ -116,11 +105,34 @@ describe('half precision', () => {
 });
 
 describe('encoding', () => {
-  it.each(golden)('$type gives back values it can hold', ({ type, values }) => {
+  const writable = quantTypes.filter(({ encode }) => encode);
+  const exact = golden.filter(({ type, values }) => recordOf(type).encode && values.length < 256);
+
+  it('is there for the types that grafo quantize makes', () => {
+    expect(writable.map(({ name }) => name)).toEqual([
+      'f32',
+      'f16',
+      'bf16',
+      'q4_0',
+      'q4_1',
+      'q5_0',
+      'q5_1',
+      'q8_0',
+      'q4_k',
+      'q5_k',
+      'q6_k',
+    ]);
+  });
+
+  it.each(writable.filter(({ blockSize }) => blockSize > 1))('$name gives what ggml gives', ({ name }) => {
+    expect(sha256(encoded(name, manyValues()))).toBe(reference[name]?.encoded);
+  });
+
+  it.each(exact)('$type gives back values it can hold', ({ type, values }) => {
     expect([...decoded(type, encoded(type, Float32Array.from(values)))]).toEqual(values);
   });
 
-  it.each(golden)('$type writes at an odd address', ({ type, values }) => {
+  it.each(exact)('$type writes at an odd address', ({ type, values }) => {
     const expected = encoded(type, Float32Array.from(values));
     const out = atOddAddress(new Uint8Array(expected.length));
     recordOf(type).encode?.(Float32Array.from(values), out);
@@ -139,9 +151,25 @@ describe('encoding', () => {
     expect([...decoded('q8_0', block)].slice(0, 4)).toEqual([127, 3, -3, 0]);
   });
 
-  it.each(['q4_0', 'q8_0'])('%s encodes a block of zeros as zeros', (type) => {
+  it.each(['q4_0', 'q4_1', 'q5_0', 'q5_1', 'q8_0'])('%s encodes a block of zeros as zeros', (type) => {
     const again = decoded(type, encoded(type, new Float32Array(32)));
     expect([...again].every((v) => v === 0)).toBe(true);
+  });
+
+  // Worked out from 4, 0 and 31 times 1 by `quantize_row_*_ref`: -16 d = 4, and (4 - 0) / 15 or / 31 above the minimum.
+  it.each([
+    ['q5_0', -0.25, undefined, 0, 16, 12],
+    ['q4_1', 4 / 15, 0, 15, 0, 4],
+    ['q5_1', 4 / 31, 0, 31, 0, 8],
+  ])('%s takes its scale from the extremes of the block', (name, d, m, four, zero, one) => {
+    const block = encoded(name, Float32Array.from([4, 0, ...range(30, () => 1)]));
+    expect(block[0]! | (block[1]! << 8)).toBe(floatToHalf(d));
+    if (m !== undefined) expect(block[2]! | (block[3]! << 8)).toBe(floatToHalf(m));
+    const step = halfToFloat(floatToHalf(d));
+    const zeroAt = name === 'q5_0' ? 16 : 0;
+    expect([...decoded(name, block)]).toEqual(
+      [four, zero, ...range(30, () => one)].map((n) => Math.fround(step * (n - zeroAt))),
+    );
   });
 
   it('bf16 rounds ties to even and keeps NaN', () => {
@@ -154,14 +182,36 @@ describe('encoding', () => {
 describe('packing for MatMulNBits', () => {
   const packable = quantTypes.filter(({ blocks }) => blocks).map(({ name }) => name);
 
+  const [exact, moved] = [false, true].map((offsets) => packable.filter((name) => hasOffsets(name) === offsets));
+
   it('is there for the block types', () => {
-    expect(packable).toEqual(['q4_0', 'q8_0']);
+    expect(packable).toEqual(quantTypes.filter(({ blockSize }) => blockSize > 1).map(({ name }) => name));
   });
 
-  it.each(packable)('%s keeps every value exactly', (name) => {
+  it.each(exact!)('%s keeps every value exactly', (name) => {
     const { blocks } = recordOf(name);
-    const bytes = randomBlocks(name, 50);
+    const bytes = blocksOf(name, 100);
     expect(unpacked(blocks!, blocks!.pack(bytes))).toEqual(decoded(name, bytes));
     expect(unpacked(blocks!, blocks!.pack(atOddAddress(bytes)))).toEqual(decoded(name, bytes));
+  });
+
+  // An offset is a sum of two numbers that may be far apart: it is rounded once, to float32.
+  it.each(moved!)('%s keeps every value to the rounding of its offset', (name) => {
+    const { blocks } = recordOf(name);
+    const bytes = blocksOf(name, 100);
+    const { blockSize } = blocks!;
+    const values = decoded(name, bytes);
+    const packed = blocks!.pack(bytes);
+    const again = unpacked(blocks!, packed);
+    const largest = (block: number) =>
+      Math.max(
+        Math.abs(packed.offsets![block]!),
+        ...values.subarray(block * blockSize, (block + 1) * blockSize).map(Math.abs),
+      );
+    const wrong = range(values.length, (i) => i).filter(
+      (i) => Math.abs(again[i]! - values[i]!) > 2 ** -23 * largest(Math.floor(i / blockSize)),
+    );
+    expect(wrong).toEqual([]);
+    expect(unpacked(blocks!, blocks!.pack(atOddAddress(bytes)))).toEqual(again);
   });
 });

@@ -22,15 +22,19 @@ export interface RowRange {
 export interface BlockLayout {
   readonly bits: 4 | 8;
   readonly blockSize: 16 | 32 | 64 | 128;
+  /** Whether each block's values are also moved by a float32 offset. */
+  readonly hasOffsets: boolean;
 }
 
 /**
- * Rows in the layout of ONNX Runtime's MatMulNBits: w = scale * (q - 2^(bits-1)).
- * `data` is `[rows, nIn / blockSize, blockSize * bits / 8]`, low nibble first; `scales` is `[rows, nIn / blockSize]`.
+ * Rows in the layout of ONNX Runtime's MatMulNBits: w = scale * (q - 2^(bits-1)) + offset.
+ * `data` is `[rows, nIn / blockSize, blockSize * bits / 8]`, low nibble first; `scales` and `offsets` are
+ * `[rows, nIn / blockSize]`; a layout without offsets leaves them out, they are 0.
  */
 export interface BlockQuantized {
   readonly data: Uint8Array;
   readonly scales: Float32Array;
+  readonly offsets?: Float32Array;
 }
 
 /** One tensor of a source. The shape is outermost axis first: a linear layer is `[nOut, nIn]`. */

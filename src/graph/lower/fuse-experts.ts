@@ -121,10 +121,10 @@ const oneExpert = (
 ): Computed => {
   const [gate, up] = [o.expert(w.gate, expert), o.expert(w.up, expert)];
   const [a, b] = stackable([gate.ref, up.ref])
-    ? o.nodeOf('Split', [o.product(rows, [gate, up])], 2, { axis: -1, num_outputs: 2 })
-    : [o.product(rows, [gate]), o.product(rows, [up])];
+    ? o.nodeOf('Split', [o.product(rows, [gate, up], 2)], 2, { axis: -1, num_outputs: 2 })
+    : [o.product(rows, [gate], 2), o.product(rows, [up], 2)];
   const inner = o.node('Mul', [o.node('QuickGelu', [a], { alpha: float(1) }), b]);
-  return o.product(inner, [o.expert(w.down, expert)]);
+  return o.product(inner, [o.expert(w.down, expert)], 2);
 };
 
 const range = (n: number): number[] => Array.from({ length: n }, (_, i) => i);
