@@ -7,6 +7,7 @@ export const openGrafo = async (file, threads, family = 'llama') => {
     family,
     mla: 'auto',
     expertStats: false,
+    speculation: 'none',
     overrides: new Map(),
     wish: { kind: 'named', provider: 'cpu', index: 0 },
     strictDevice: false,

@@ -5,6 +5,7 @@ import type { Hparams } from '../graph/hparams.ts';
 import type { MetadataValue, Weights } from '../graph/weights.ts';
 import { deepseek } from './deepseek.ts';
 import { deepseek2 } from './deepseek2.ts';
+import { deepseek2Next } from './deepseek2-next.ts';
 import type { ModelDefinition } from './definition.ts';
 import { llama, qwen2, qwen3 } from './llama.ts';
 
@@ -14,6 +15,7 @@ export type TextFamily = 'llama' | 'deepseek';
 /** What every text model's hyperparameters tell. */
 interface TextHparams {
   readonly nLayer: number;
+  readonly nEmbd: number;
   readonly nVocab: number;
   readonly nCtxTrain: number;
 }
@@ -30,14 +32,14 @@ interface TextModel {
   /** The names of its graphs. */
   readonly graphs: readonly string[];
   open(meta: Hparams, w: Weights): OpenedTextModel;
+  /** Opens the layer that predicts a further token, which only some of its files have. */
+  readonly openNext?: TextModel['open'];
 }
 
 /** From outside all text models look the same; their own hyperparameters and weights stay theirs. */
-const textModelOf = <H extends TextHparams, W>(family: TextFamily, definition: ModelDefinition<H, W>): TextModel => ({
-  arch: definition.arch,
-  family,
-  graphs: Object.keys(definition.graphs),
-  open(meta, cursor) {
+const opener =
+  <H extends TextHparams, W>(definition: ModelDefinition<H, W>): TextModel['open'] =>
+  (meta, cursor) => {
     const h = definition.hparams(meta);
     const w = definition.weights(cursor, h);
     const graphs = Object.entries(definition.graphs).map(([name, build]) => [
@@ -45,7 +47,13 @@ const textModelOf = <H extends TextHparams, W>(family: TextFamily, definition: M
       (g: GraphBuilder) => build(g, { h, w }),
     ]);
     return { h, graphs: Object.fromEntries(graphs) };
-  },
+  };
+
+const textModelOf = <H extends TextHparams, W>(family: TextFamily, definition: ModelDefinition<H, W>): TextModel => ({
+  arch: definition.arch,
+  family,
+  graphs: Object.keys(definition.graphs),
+  open: opener(definition),
 });
 
 const textModels: readonly TextModel[] = [
@@ -53,7 +61,7 @@ const textModels: readonly TextModel[] = [
   textModelOf('llama', qwen2),
   textModelOf('llama', qwen3),
   textModelOf('deepseek', deepseek),
-  textModelOf('deepseek', deepseek2),
+  { ...textModelOf('deepseek', deepseek2), openNext: opener(deepseek2Next) },
 ];
 
 /** The model of an architecture. Throws a UserError that names what is supported. */
