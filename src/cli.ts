@@ -8,10 +8,12 @@ import { commandHelp, overview } from './commands/help.ts';
 import { llamaCommand } from './commands/llama.ts';
 import { nearest } from './commands/nearest.ts';
 import { quantizeCommand } from './commands/quantize.ts';
+import { vitCommand } from './commands/vit.ts';
+import { whisperCommand } from './commands/whisper.ts';
 import type { ErrorKind } from './errors.ts';
 import { messageOf, UserError } from './errors.ts';
 
-const commands: readonly Command[] = [llamaCommand, deepseekCommand, quantizeCommand];
+const commands: readonly Command[] = [llamaCommand, deepseekCommand, vitCommand, whisperCommand, quantizeCommand];
 
 /** What every command understands. */
 const commonOptions = optionGroup('Help', {

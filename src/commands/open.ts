@@ -12,7 +12,6 @@ import { Hparams } from '../graph/hparams.ts';
 import { lower } from '../graph/lower/lower.ts';
 import type { Compute } from '../graph/lower/target.ts';
 import type { MetadataValue, WeightSource } from '../graph/weights.ts';
-import { Weights } from '../graph/weights.ts';
 import { openGguf } from '../io/gguf/reader.ts';
 import type { Tokenizer } from '../io/text/tokenizer.ts';
 import { readTokenizer } from '../io/text/tokenizer.ts';
@@ -28,7 +27,19 @@ import { createExpertStats, type ExpertStats, watchExperts } from './expert-stat
 import { cacheFolder } from './options.ts';
 import { overridden } from './override-kv.ts';
 
-export interface OpenOptions {
+/** Where and how any model runs. */
+export interface PlacementOptions {
+  readonly wish: Wish;
+  readonly strictDevice: boolean;
+  readonly threads: number;
+  readonly compute: 'auto' | Compute;
+  readonly fused: boolean;
+  readonly progress?: Progress;
+  /** One line for a person. */
+  notice(line: string): void;
+}
+
+export interface OpenOptions extends PlacementOptions {
   /** Whose models may be opened. */
   readonly family: TextFamily;
   /** What the cache of latent attention holds. */
@@ -39,18 +50,10 @@ export interface OpenOptions {
   readonly expertStats: boolean;
   /** Metadata that counts instead of the file's. */
   readonly overrides: ReadonlyMap<string, MetadataValue>;
-  readonly wish: Wish;
-  readonly strictDevice: boolean;
-  readonly threads: number;
-  readonly compute: 'auto' | Compute;
-  readonly fused: boolean;
   /** Positions of the cache; 0: as many as the model was trained for and memory has room for. */
   readonly nCtx: number;
   /** Tokens in one run at most; by device if absent. */
   readonly nTokenPerRun?: number;
-  readonly progress?: Progress;
-  /** One line for a person. */
-  notice(line: string): void;
   /** One line for a person who wants to know more. */
   detail(line: string): void;
 }
@@ -185,12 +188,11 @@ const chosenGraph = (file: WeightSource, { mla, expertStats, speculation }: Grap
 /** The graph of the layer that predicts a further token. */
 const buildNext = (file: WeightSource): Graph => {
   const arch = archOf(file.metadata);
-  const meta = new Hparams(file.metadata, arch);
   const { openNext } = textModel(arch);
-  if (!openNext || meta.count('nextn_predict_layers', 0) === 0)
+  if (!openNext || new Hparams(file.metadata, arch).count('nextn_predict_layers', 0) === 0)
     throw new UserError('model', 'this file has no layer that predicts further tokens', 'leave out --spec-type');
   const g = new GraphBuilder('next');
-  openNext(meta, new Weights(file)).graphs.decoder?.(g);
+  openNext(file).graphs.decoder?.(g);
   return g.build();
 };
 
@@ -209,16 +211,7 @@ const archOf = (metadata: ReadonlyMap<string, MetadataValue>): string => {
  */
 export const buildDecoder = (file: WeightSource, name = 'decoder', watches = false) => {
   const arch = archOf(file.metadata);
-  const weights = new Weights(file);
-  const { h, graphs } = textModel(arch).open(new Hparams(file.metadata, arch), weights);
-  const unclaimed = weights.unclaimed();
-  if (unclaimed.length > 0) {
-    const names = unclaimed.slice(0, 3).join("', '") + (unclaimed.length > 3 ? "', ..." : "'");
-    throw new UserError(
-      'model',
-      `architecture '${arch}' does not use ${unclaimed.length} of the file's tensors: '${names}`,
-    );
-  }
+  const { h, graphs } = textModel(arch).open(file);
   const build = graphs[name];
   if (!build) throw new Error(`architecture '${arch}' has no graph '${name}'`);
   const g = new GraphBuilder('decoder');

@@ -86,6 +86,21 @@ const refOf = (
   },
 });
 
+/** Some elements of a vector of a plain type: it is a single row, which cannot be cut by rows. */
+const elementsOf = (vector: StoredTensor, from: number, to: number): WeightRef =>
+  wholeRef({
+    name: `${vector.name}[${from}:${to}]`,
+    type: vector.type,
+    shape: [to - from],
+    byteLength: (vector.byteLength / (vector.shape[0] ?? 1)) * (to - from),
+    read: async () => {
+      const bytes = await vector.read();
+      const each = bytes.length / (vector.shape[0] ?? 1);
+      return bytes.subarray(from * each, to * each);
+    },
+    decode: async () => (await vector.decode()).subarray(from, to),
+  });
+
 /** Of each of the slices `[height, width]` that make up a stored matrix, some rows: `[n, rows, width]`. */
 const partOfSlices = (whole: WeightRef, [n, height, width]: SliceShape, rows: RowRange): WeightRef => {
   const isAll = rows.to - rows.from === height;
@@ -147,6 +162,14 @@ export class Weights {
     return this.#source.tensors.has(this.#prefix + name);
   }
 
+  /** The stored shape of a tensor, where it tells what the header does not. Throws a UserError if there is none. */
+  shape(name: string): readonly number[] {
+    const path = this.#prefix + name;
+    const tensor = this.#source.tensors.get(path);
+    if (!tensor) throw new UserError('model', `tensor '${path}' is missing`);
+    return tensor.shape;
+  }
+
   /** The tensor of this name and shape. Throws a UserError that names what is missing or misshapen. */
   tensor(name: string, shape: readonly number[]): WeightRef {
     const path = this.#prefix + name;
@@ -186,6 +209,23 @@ export class Weights {
     const weight = this.tensor(`${name}.weight`, [nOut, nIn]);
     const bias = this.optional(`${name}.bias`, [nOut]);
     return bias ? { weight, bias } : { weight };
+  }
+
+  /** `name.weight` as `[nOut, nIn, ...kernel]`, and `name.bias` where the file has one. */
+  conv(name: string, nIn: number, nOut: number, kernel: readonly number[]): Linear {
+    const weight = this.tensor(`${name}.weight`, [nOut, nIn, ...kernel]);
+    const bias = this.optional(`${name}.bias`, [nOut]);
+    return bias ? { weight, bias } : { weight };
+  }
+
+  /** One stored layer `[n * nOut, nIn]` seen as n layers by rows; no bytes are moved. */
+  linears(name: string, n: number, nIn: number, nOut: number): Linear[] {
+    const whole = this.linear(name, nIn, n * nOut);
+    return Array.from({ length: n }, (_, i) => {
+      const [from, to] = [i * nOut, (i + 1) * nOut];
+      const rows = refOf(whole.weight.tensor, `${whole.weight.name}[${from}:${to}]`, [nOut, nIn], { from, to });
+      return whole.bias ? { weight: rows, bias: elementsOf(whole.bias.tensor, from, to) } : { weight: rows };
+    });
   }
 
   rmsNorm(name: string, n: number, eps: number): Norm {

@@ -1,12 +1,12 @@
 /** The architectures that write text, by the name in a file's header. */
 import { UserError } from '../errors.ts';
 import type { GraphBuilder } from '../graph/builder.ts';
-import type { Hparams } from '../graph/hparams.ts';
-import type { MetadataValue, Weights } from '../graph/weights.ts';
+import type { MetadataValue, WeightSource } from '../graph/weights.ts';
 import { deepseek } from './deepseek.ts';
 import { deepseek2 } from './deepseek2.ts';
 import { deepseek2Next } from './deepseek2-next.ts';
 import type { ModelDefinition } from './definition.ts';
+import { readModel } from './definition.ts';
 import { llama, qwen2, qwen3 } from './llama.ts';
 
 /** The commands that write text, each with the models of its name. */
@@ -31,17 +31,17 @@ interface TextModel {
   readonly family: TextFamily;
   /** The names of its graphs. */
   readonly graphs: readonly string[];
-  open(meta: Hparams, w: Weights): OpenedTextModel;
+  /** @throws UserError 'model' where the source does not fit */
+  open(source: WeightSource): OpenedTextModel;
   /** Opens the layer that predicts a further token, which only some of its files have. */
   readonly openNext?: TextModel['open'];
 }
 
 /** From outside all text models look the same; their own hyperparameters and weights stay theirs. */
 const opener =
-  <H extends TextHparams, W>(definition: ModelDefinition<H, W>): TextModel['open'] =>
-  (meta, cursor) => {
-    const h = definition.hparams(meta);
-    const w = definition.weights(cursor, h);
+  <H extends TextHparams, W>(definition: ModelDefinition<H, W>, share: 'all' | 'part'): TextModel['open'] =>
+  (source) => {
+    const { h, w } = readModel(definition, source, share);
     const graphs = Object.entries(definition.graphs).map(([name, build]) => [
       name,
       (g: GraphBuilder) => build(g, { h, w }),
@@ -53,7 +53,7 @@ const textModelOf = <H extends TextHparams, W>(family: TextFamily, definition: M
   arch: definition.arch,
   family,
   graphs: Object.keys(definition.graphs),
-  open: opener(definition),
+  open: opener(definition, 'all'),
 });
 
 const textModels: readonly TextModel[] = [
@@ -61,7 +61,7 @@ const textModels: readonly TextModel[] = [
   textModelOf('llama', qwen2),
   textModelOf('llama', qwen3),
   textModelOf('deepseek', deepseek),
-  { ...textModelOf('deepseek', deepseek2), openNext: opener(deepseek2Next) },
+  { ...textModelOf('deepseek', deepseek2), openNext: opener(deepseek2Next, 'part') },
 ];
 
 /** The model of an architecture. Throws a UserError that names what is supported. */

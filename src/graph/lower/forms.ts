@@ -24,11 +24,15 @@ export const product = (o: Emitter, x: Value, refs: readonly WeightRef[], rank: 
   const [ref] = refs;
   if (!ref || !stackable(refs)) throw new Error(`cannot stack ${refs.map((r) => r.name).join(', ')}`);
   const { blocks } = ref.tensor;
-  if (o.target.compute === 'block' && blocks && o.has('MatMulNBits')) return blockProduct(o, x, refs, blocks, rank);
+  if (blocks && runsInBlocks(o, ref)) return blockProduct(o, x, refs, blocks, rank);
   const key = keyOf(refs);
   const [dense] = o.store(key, () => denseGroup(key, refs)) as [Computed];
   return denseProduct(o, x, dense);
 };
+
+/** Whether products with this weight take its blocks as they are. */
+const runsInBlocks = (o: Emitter, { tensor }: WeightRef): boolean =>
+  o.target.compute === 'block' && tensor.blocks !== undefined && o.has('MatMulNBits');
 
 const keyOf = (refs: readonly WeightRef[]): string => refs.map((r) => r.name).join('+');
 
@@ -109,8 +113,7 @@ export interface HeadForm {
 /** x `[B, nHead or 1, T, nIn]` times the transposes of weights `[nHead, nOut, nIn]` (or turned) -> `[B, nHead, T, nOut]`. */
 export const headProduct = (o: Emitter, x: Value, weight: WeightRef, { isTurned, isShared }: HeadForm): Computed => {
   const [nHead, nOut] = weight.shape as readonly [number, number, number];
-  const inBlocks = o.target.compute === 'block' && weight.tensor.blocks !== undefined && o.has('MatMulNBits');
-  if (isTurned || !inBlocks) {
+  if (isTurned || !runsInBlocks(o, weight)) {
     if (isTurned) return o.node('MatMul', [x, o.weight(weight)]);
     if (o.has('FusedMatMul')) return o.node('FusedMatMul', [x, o.weight(weight)], { transB: 1 });
     return o.node('MatMul', [x, o.node('Transpose', [o.weight(weight)], { perm: [0, 2, 1] })]);

@@ -15,6 +15,7 @@ import type { Computed, Emitter, Value } from './emitter.ts';
 import { groupedQueryAttention } from './fuse-attention.ts';
 import { expertBranches } from './fuse-experts.ts';
 import { latentQueryAttention } from './fuse-latent.ts';
+import { multiHeadAttention } from './fuse-whole-attention.ts';
 import type { Fusion, Matcher, Users } from './patterns.ts';
 import { emitLinears, input, is, linearPattern, onlyUser } from './patterns.ts';
 
@@ -26,6 +27,7 @@ export interface Fusions {
 const matchers: readonly Matcher[] = [
   groupedQueryAttention,
   latentQueryAttention,
+  multiHeadAttention,
   expertBranches,
   gatedFeedForward,
   skipNorm,
