@@ -3,6 +3,8 @@ import { SAMPLE_RATE } from '../io/audio/mel.ts';
 import type { Listen } from '../io/audio/mel-windows.ts';
 import type { Recording } from '../io/audio/recording.ts';
 import type { Segment, Span } from '../io/transcript/segment.ts';
+import type { AlignmentHeads } from '../models/transcribe/alignment.ts';
+import { headsFor, presetHeads } from '../models/transcribe/alignment-heads.ts';
 import { detectLanguage } from '../models/transcribe/language.ts';
 import { nonSpeechWords } from '../models/transcribe/non-speech.ts';
 import type { Segment as HeardSegment } from '../models/transcribe/segments.ts';
@@ -13,6 +15,7 @@ import { transcribe } from '../models/transcribe/transcribe.ts';
 import type { Fallbacks } from '../models/transcribe/window.ts';
 import { wrapped } from '../models/transcribe/wrap.ts';
 import { joinedSpeech, originalSpan } from '../models/vad/timeline.ts';
+import type { WhisperHparams } from '../models/whisper.ts';
 import type { SpeechModelFile } from './whisper-open.ts';
 import type { WhisperFlags } from './whisper-options.ts';
 import type { Spelling } from './whisper-segments.ts';
@@ -122,7 +125,13 @@ async function* segmentsOf(
   for await (const event of events) {
     if (event.kind === 'segment') {
       for (const segment of wrap(event.segment))
-        yield written(segment, { special, spelling: spelt, spanOf, ...(speakerOf && { speakerOf }) });
+        yield written(segment, {
+          special,
+          spelling: spelt,
+          spanOf,
+          ...(speakerOf && { speakerOf }),
+          ...(timesWords(flags) && { wordsIn: language }),
+        });
     } else if (event.kind === 'left out') {
       const { from, to, shown } = event.segment;
       const why = event.why === 'repeated' ? 'it was said three times before' : 'there is only silence';
@@ -143,7 +152,7 @@ const KARAOKE_LENGTH = 60;
 const FIRST_TIMESTAMPS = 51;
 
 const tokenTimer = async (file: SpeechModelFile, spelt: Spelling, listen: Listen, flags: WhisperFlags) => {
-  const isAsked = flags['output-words'] || flags['output-json-full'] || flags['max-len'] > 0;
+  const isAsked = !timesWords(flags) && (flags['output-words'] || flags['output-json-full'] || flags['max-len'] > 0);
   if (!isAsked) return (segment: HeardSegment) => segment;
   return tokenTimes({
     special: file.special,
@@ -180,6 +189,7 @@ const transcribeOptions = (
     nWindowFrame: 2 * h.audio.nCtx,
     nTextCtx: h.text.nCtx,
     ...(special.isMultilingual && languageId !== undefined && { language: languageId }),
+    ...(timesWords(flags) && { alignment: alignmentHeads(h, flags.dtw) }),
     translate: flags.translate,
     withTimestamps,
     withSpecial: flags['print-special'],
@@ -200,6 +210,15 @@ const transcribeOptions = (
     seed: flags.seed,
   };
 };
+
+/** Whether words are timed by what the model looked at. */
+const timesWords = (flags: WhisperFlags): boolean =>
+  flags['word-timestamps'] || flags['highlight-words'] || flags['one-word'] || flags.dtw !== undefined;
+
+const alignmentHeads = (h: WhisperHparams, preset: string | undefined): AlignmentHeads => ({
+  nHead: h.text.nHead,
+  heads: (preset && presetHeads(preset)) || headsFor({ ...h.text, nVocab: h.nVocab }),
+});
 
 /** The first distilled models, of two text layers, were not trained on timestamps. */
 export const knowsNoTimestamps = ({ h }: SpeechModelFile): boolean => h.text.nLayer === 2 && h.nVocab !== 51_866;

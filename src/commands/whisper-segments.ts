@@ -3,6 +3,7 @@ import { deflateSync } from 'node:zlib';
 import { isUnfinished } from '../io/text/utf8.ts';
 import type { WhisperWords } from '../io/text/whisper-words.ts';
 import type { Segment, Span, Speaker, Token } from '../io/transcript/segment.ts';
+import { wordsOf } from '../io/transcript/words.ts';
 import type { Segment as HeardSegment, TimedToken } from '../models/transcribe/segments.ts';
 import type { SpecialTokens } from '../models/transcribe/special-tokens.ts';
 import { specialName } from '../models/transcribe/special-tokens.ts';
@@ -30,6 +31,8 @@ export interface WriteOptions {
   /** Maps times of the sound that was transcribed to the recording's, all in milliseconds. */
   spanOf(span: Span): Span;
   speakerOf?(from: number, to: number): Speaker;
+  /** The language of which tokens are put together to words with times; no words if absent. */
+  readonly wordsIn?: string;
 }
 
 /** A segment as it is written. */
@@ -37,11 +40,13 @@ export const written = (s: HeardSegment, o: WriteOptions): Segment => {
   const { from, to } = o.spanOf({ from: 10 * s.from, to: 10 * s.to });
   const text = o.spelling.textOf(s.shown);
   const speaker = o.speakerOf?.(from, to);
+  const tokens = wholeTokens(s.tokens, o);
   return {
     from,
     to,
     text,
-    tokens: wholeTokens(s.tokens, o),
+    tokens,
+    ...(o.wordsIn !== undefined && { words: wordsOf(tokens, { from, to }, o.wordsIn) }),
     ...(speaker && { speaker }),
     ...(s.isTurn && { isTurnNext: true }),
     confidence: {

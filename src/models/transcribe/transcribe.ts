@@ -1,5 +1,7 @@
 /** A whole sound, window after window: each begins where the text of the last one ended (Radford et al. 2022, 4.5). */
 import { Interrupted } from '../decoder.ts';
+import type { AlignmentHeads } from './alignment.ts';
+import { aligned } from './alignment.ts';
 import type { Suspicion } from './guards.ts';
 import { audibleFrames, createGuards } from './guards.ts';
 import { createPrompt, taskTokens } from './prompt.ts';
@@ -38,6 +40,8 @@ export interface TranscribeOptions extends DecodingOptions {
   /** What is transcribed, in frames; `duration` 0: to the end. */
   readonly offset: number;
   readonly duration: number;
+  /** By which heads tokens get their times; none if absent. */
+  readonly alignment?: AlignmentHeads;
   /** Leave out what looks made up. */
   readonly guarded: boolean;
   readonly signal: AbortSignal;
@@ -84,7 +88,11 @@ export async function* transcribe(
     const { sequence, isSilence, fallbacks } = heard;
     prompt.said(heard.prompt, sequence, isSilence);
     const audible = audibleFrames(mel, o.nWindowFrame);
-    for (const segment of isSilence ? [] : segmentsOf(heard, seek, o)) {
+    const segments = isSilence ? [] : segmentsOf(heard, seek, o);
+    const timed = o.alignment
+      ? await aligned(model, segments, { ...o, ...o.alignment, seek, nFrame: end - seek })
+      : segments;
+    for (const segment of timed) {
       const nAudible = audible.slice(segment.from - seek, segment.to - seek).filter(Boolean).length;
       const why = o.guarded ? guards.suspect(o.textOf(segment.shown), nAudible / 100) : undefined;
       yield why ? { kind: 'left out', segment, why } : { kind: 'segment', segment };
