@@ -2,7 +2,7 @@
 import { describe, expect, it } from 'vitest';
 import type { Token, Word } from '../src/io/transcript/segment.ts';
 import { oneWordEach, wordsOf } from '../src/io/transcript/words.ts';
-import { aligned } from '../src/models/transcribe/alignment.ts';
+import { alignedSegments } from '../src/models/transcribe/aligned-segments.ts';
 import { alignmentPresets, headsFor, presetHeads } from '../src/models/transcribe/alignment-heads.ts';
 import { tokenPositions } from '../src/models/transcribe/dtw.ts';
 import type { Segment } from '../src/models/transcribe/segments.ts';
@@ -144,11 +144,9 @@ describe('tokens of a window', () => {
     special,
     language: german,
     translate: false,
-    nHead: 2,
-    heads: [{ layer: 1, head: 0 }],
+    withTimestamps: true,
     seek: 3000,
-    nWindowFrame: 200,
-    nFrame: 120,
+    nHeard: 120,
   };
 
   it('are given to the model as one text, and get the times at which it looked', async () => {
@@ -164,24 +162,20 @@ describe('tokens of a window', () => {
       [50, 60],
       [50, 60],
     ] as const;
-    const wrong = head(
-      100,
-      spans.map(() => [0, 1] as const),
-    );
     const model = {
       align: async (tokens: readonly number[]) => {
         asked.push([...tokens]);
-        return [wrong, wrong, head(100, spans), wrong];
+        return { heads: [head(100, spans)], nCtx: 100 };
       },
     };
     const { firstTimestamp, endOfText, startOfTranscript, transcribe, noTimestamps } = special;
     const segments = [segment([firstTimestamp, 11, 12, firstTimestamp + 40]), segment([13])];
-    const [first, second] = await aligned(model, segments, options);
+    const [first, second] = await alignedSegments(model, segments, options);
     expect(asked).toEqual([[startOfTranscript, german, transcribe, noTimestamps, 11, 12, 13, endOfText]]);
     expect(first?.tokens.map(({ from, to, aligned }) => [from, to, aligned])).toEqual([
       [undefined, undefined, undefined],
-      [3000, 3040, 3000],
-      [3040, 3080, 3040],
+      [3000, 3040, 3040],
+      [3040, 3080, 3080],
       [undefined, undefined, undefined],
     ]);
     expect(second?.tokens.map(({ from, to }) => [from, to])).toEqual([[3080, 3100]]);
@@ -190,7 +184,7 @@ describe('tokens of a window', () => {
   it('are not asked about where nothing is said', async () => {
     const model = { align: () => Promise.reject(new Error('asked')) };
     const silent = [segment([special.firstTimestamp])];
-    expect(await aligned(model, silent, options)).toBe(silent);
+    expect(await alignedSegments(model, silent, options)).toBe(silent);
   });
 });
 

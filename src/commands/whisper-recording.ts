@@ -3,8 +3,6 @@ import { SAMPLE_RATE } from '../io/audio/mel.ts';
 import type { Listen } from '../io/audio/mel-windows.ts';
 import type { Recording } from '../io/audio/recording.ts';
 import type { Segment, Span } from '../io/transcript/segment.ts';
-import type { AlignmentHeads } from '../models/transcribe/alignment.ts';
-import { headsFor, presetHeads } from '../models/transcribe/alignment-heads.ts';
 import { detectLanguage } from '../models/transcribe/language.ts';
 import { nonSpeechWords } from '../models/transcribe/non-speech.ts';
 import type { Segment as HeardSegment } from '../models/transcribe/segments.ts';
@@ -15,7 +13,6 @@ import { transcribe } from '../models/transcribe/transcribe.ts';
 import type { Fallbacks } from '../models/transcribe/window.ts';
 import { wrapped } from '../models/transcribe/wrap.ts';
 import { joinedSpeech, originalSpan } from '../models/vad/timeline.ts';
-import type { WhisperHparams } from '../models/whisper.ts';
 import type { SpeechModelFile } from './whisper-open.ts';
 import type { WhisperFlags } from './whisper-options.ts';
 import type { Spelling } from './whisper-segments.ts';
@@ -120,18 +117,18 @@ async function* segmentsOf(
     const { endOfText } = special;
     return wrapped(timed, { maxLength, atWords: flags['split-on-word'], endOfText, bytesOf: spelt.bytesOf });
   };
+  const writing = {
+    special,
+    spelling: spelt,
+    spanOf,
+    ...(speakerOf && { speakerOf }),
+    ...(wantsWords(flags) && { wordsIn: language }),
+  };
   const fallbacks = { p: 0, h: 0 };
   const events = transcribe(o.stopwatch.model(file.model), sound, transcribeOptions(file, spelt, language, o));
   for await (const event of events) {
     if (event.kind === 'segment') {
-      for (const segment of wrap(event.segment))
-        yield written(segment, {
-          special,
-          spelling: spelt,
-          spanOf,
-          ...(speakerOf && { speakerOf }),
-          ...(timesWords(flags) && { wordsIn: language }),
-        });
+      for (const segment of wrap(event.segment)) yield written(segment, writing);
     } else if (event.kind === 'left out') {
       const { from, to, shown } = event.segment;
       const why = event.why === 'repeated' ? 'it was said three times before' : 'there is only silence';
@@ -145,6 +142,10 @@ async function* segmentsOf(
   return fallbacks;
 }
 
+/** Whether words are to have the times at which they were said. */
+const wantsWords = (flags: WhisperFlags): boolean =>
+  flags['word-timestamps'] || flags['highlight-words'] || flags['one-word'] || flags.dtw !== undefined;
+
 /** Characters of a segment in a karaoke video. */
 const KARAOKE_LENGTH = 60;
 
@@ -152,8 +153,8 @@ const KARAOKE_LENGTH = 60;
 const FIRST_TIMESTAMPS = 51;
 
 const tokenTimer = async (file: SpeechModelFile, spelt: Spelling, listen: Listen, flags: WhisperFlags) => {
-  const isAsked = !timesWords(flags) && (flags['output-words'] || flags['output-json-full'] || flags['max-len'] > 0);
-  if (!isAsked) return (segment: HeardSegment) => segment;
+  const isAsked = flags['output-words'] || flags['output-json-full'] || flags['max-len'] > 0;
+  if (!isAsked || wantsWords(flags)) return (segment: HeardSegment) => segment;
   return tokenTimes({
     special: file.special,
     threshold: flags['word-thold'],
@@ -189,7 +190,6 @@ const transcribeOptions = (
     nWindowFrame: 2 * h.audio.nCtx,
     nTextCtx: h.text.nCtx,
     ...(special.isMultilingual && languageId !== undefined && { language: languageId }),
-    ...(timesWords(flags) && { alignment: alignmentHeads(h, flags.dtw) }),
     translate: flags.translate,
     withTimestamps,
     withSpecial: flags['print-special'],
@@ -199,6 +199,7 @@ const transcribeOptions = (
     offset: Math.floor(flags['offset-t'] / 10),
     duration: Math.floor(flags.duration / 10),
     guarded: flags.guards,
+    aligned: wantsWords(flags),
     signal,
     textOf: spelt.textOf,
     temperatures: temperatures(flags),
@@ -210,15 +211,6 @@ const transcribeOptions = (
     seed: flags.seed,
   };
 };
-
-/** Whether words are timed by what the model looked at. */
-const timesWords = (flags: WhisperFlags): boolean =>
-  flags['word-timestamps'] || flags['highlight-words'] || flags['one-word'] || flags.dtw !== undefined;
-
-const alignmentHeads = (h: WhisperHparams, preset: string | undefined): AlignmentHeads => ({
-  nHead: h.text.nHead,
-  heads: (preset && presetHeads(preset)) || headsFor({ ...h.text, nVocab: h.nVocab }),
-});
 
 /** The first distilled models, of two text layers, were not trained on timestamps. */
 export const knowsNoTimestamps = ({ h }: SpeechModelFile): boolean => h.text.nLayer === 2 && h.nVocab !== 51_866;

@@ -30,17 +30,17 @@ export interface WriteOptions {
   readonly spelling: Spelling;
   /** Maps times of the sound that was transcribed to the recording's, all in milliseconds. */
   spanOf(span: Span): Span;
-  speakerOf?(from: number, to: number): Speaker;
-  /** The language of which tokens are put together to words with times; no words if absent. */
+  /** What is spoken; present: words get their times. */
   readonly wordsIn?: string;
+  speakerOf?(from: number, to: number): Speaker;
 }
 
 /** A segment as it is written. */
 export const written = (s: HeardSegment, o: WriteOptions): Segment => {
   const { from, to } = o.spanOf({ from: 10 * s.from, to: 10 * s.to });
   const text = o.spelling.textOf(s.shown);
-  const speaker = o.speakerOf?.(from, to);
   const tokens = wholeTokens(s.tokens, o);
+  const speaker = o.speakerOf?.(from, to);
   return {
     from,
     to,
@@ -66,6 +66,8 @@ const compressionRatio = (text: string): number => {
 
 /** Tokens that share a character become one, which is called by the first one's id. */
 const wholeTokens = (tokens: readonly TimedToken[], o: WriteOptions): Token[] => {
+  // A segment is given some time wherever it lands; a token may have none.
+  const timeOf = (tick: number): number => o.spanOf({ from: 10 * tick, to: 10 * tick }).from;
   const out: Token[] = [];
   for (let i = 0; i < tokens.length; ) {
     const first = tokens[i]!;
@@ -83,7 +85,8 @@ const wholeTokens = (tokens: readonly TimedToken[], o: WriteOptions): Token[] =>
       text: decode(parts),
       isSpecial: first.id >= o.special.endOfText,
       p: first.p,
-      ...(from >= 0 && to >= 0 && { span: o.spanOf({ from: 10 * from, to: 10 * to }) }),
+      ...(from >= 0 && to >= 0 && { span: { from: timeOf(from), to: timeOf(to) } }),
+      ...(last.aligned !== undefined && { heardAt: timeOf(last.aligned) }),
     });
   }
   return out;

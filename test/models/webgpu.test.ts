@@ -25,7 +25,7 @@ if (existsSync(swiftShader)) {
 }
 
 const folder = join(scratch, 'cache');
-const [webgpu] = await listDevices(folder, ['webgpu']);
+const [webgpu] = await listDevices(folder, [{ provider: 'webgpu', index: 0 }]);
 const why = webgpu?.state.kind === 'failing' ? `it does not start: ${webgpu.state.why}` : 'the runtime lacks it';
 const isMissing = webgpu?.state.kind !== 'available';
 if (isMissing) console.warn(`skipped: decoding on webgpu, because ${why}`);
