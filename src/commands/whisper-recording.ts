@@ -144,7 +144,7 @@ async function* segmentsOf(
 
 /** Whether words are to have the times at which they were said. */
 const wantsWords = (flags: WhisperFlags): boolean =>
-  flags['word-timestamps'] || flags['highlight-words'] || flags.dtw !== undefined;
+  flags['word-timestamps'] || flags['highlight-words'] || flags['one-word'] || flags.dtw !== undefined;
 
 /** Characters of a segment in a karaoke video. */
 const KARAOKE_LENGTH = 60;

@@ -46,7 +46,7 @@ export const written = (s: HeardSegment, o: WriteOptions): Segment => {
     to,
     text,
     tokens,
-    ...(o.wordsIn !== undefined && { words: wordsOf(tokens, o.wordsIn) }),
+    ...(o.wordsIn !== undefined && { words: wordsOf(tokens, { from, to }, o.wordsIn) }),
     ...(speaker && { speaker }),
     ...(s.isTurn && { isTurnNext: true }),
     confidence: {
@@ -66,6 +66,8 @@ const compressionRatio = (text: string): number => {
 
 /** Tokens that share a character become one, which is called by the first one's id. */
 const wholeTokens = (tokens: readonly TimedToken[], o: WriteOptions): Token[] => {
+  // A segment is given some time wherever it lands; a token may have none.
+  const timeOf = (tick: number): number => o.spanOf({ from: 10 * tick, to: 10 * tick }).from;
   const out: Token[] = [];
   for (let i = 0; i < tokens.length; ) {
     const first = tokens[i]!;
@@ -83,8 +85,8 @@ const wholeTokens = (tokens: readonly TimedToken[], o: WriteOptions): Token[] =>
       text: decode(parts),
       isSpecial: first.id >= o.special.endOfText,
       p: first.p,
-      ...(from >= 0 && to >= 0 && { span: o.spanOf({ from: 10 * from, to: 10 * to }) }),
-      ...(last.aligned !== undefined && { heardAt: o.spanOf({ from: 10 * last.aligned, to: 10 * last.aligned }).from }),
+      ...(from >= 0 && to >= 0 && { span: { from: timeOf(from), to: timeOf(to) } }),
+      ...(last.aligned !== undefined && { heardAt: timeOf(last.aligned) }),
     });
   }
   return out;
