@@ -23,10 +23,10 @@ import { createSpeechModel } from '../models/transcribe/speech-model.ts';
 import type { WhisperHparams } from '../models/whisper.ts';
 import { whisper, withAudioContext } from '../models/whisper.ts';
 import { findDevice } from './devices.ts';
-import type { OpenOptions } from './open.ts';
+import type { PlacementOptions } from './open.ts';
 import { cacheFolder } from './options.ts';
 
-export interface OpenSpeechOptions extends Omit<OpenOptions, 'nCtx' | 'nTokenPerRun' | 'detail'> {
+export interface OpenSpeechOptions extends PlacementOptions {
   /** Positions of 20 ms in a window; 0: all that the model has. */
   readonly audioCtx: number;
   /** Texts that are decoded together at most. */

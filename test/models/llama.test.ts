@@ -24,6 +24,16 @@ const models: readonly [name: string, toLlamaCpp: number][] = [
   ['gqa-bf16', 1e-4],
   ['gqa-q8_0', 2e-3],
   ['gqa-q4_0', 2e-3],
+  ['gqa-q4_1', 2e-3],
+  ['gqa-q5_0', 2e-3],
+  ['gqa-q5_1', 2e-3],
+  ['gqa-iq4_nl', 2e-3],
+  ['gqa256-q2_k', 2e-3],
+  ['gqa256-q3_k', 2e-3],
+  ['gqa256-q4_k', 2e-3],
+  ['gqa256-q5_k', 2e-3],
+  ['gqa256-q6_k', 2e-3],
+  ['gqa256-iq4_xs', 2e-3],
   ['mha', 4e-6],
   ['tied', 4e-6],
   ['bias', 4e-6],
@@ -95,16 +105,19 @@ describe.each(models)('%s', (name, toLlamaCpp) => {
   });
 });
 
-describe.each(['gqa-q8_0', 'gqa-q4_0'])('%s with activations rounded per block', (name) => {
-  it.each(forms)('gives the same logits, however the text is fed, with %s attention', async (_, fused) => {
-    const { atOnce, ways } = await everyWay(name, { compute: 'block', fused });
-    const distance = nmse(atOnce, referenceOf(name, 'exact'));
-    expect(distance).toBeLessThanOrEqual(2e-3);
-    // The blocks' kernel was at work, not float32 arithmetic.
-    expect(distance).toBeGreaterThan(1e-6);
-    expectAtMost(ways, SAME_IN_BLOCKS);
-  });
-});
+describe.each(['gqa-q8_0', 'gqa-q4_0', 'gqa256-q2_k', 'gqa256-q5_k', 'gqa256-q6_k'])(
+  '%s with activations rounded per block',
+  (name) => {
+    it.each(forms)('gives the same logits, however the text is fed, with %s attention', async (_, fused) => {
+      const { atOnce, ways } = await everyWay(name, { compute: 'block', fused });
+      const distance = nmse(atOnce, referenceOf(name, 'exact'));
+      expect(distance).toBeLessThanOrEqual(2e-3);
+      // The blocks' kernel was at work, not float32 arithmetic.
+      expect(distance).toBeGreaterThan(1e-6);
+      expectAtMost(ways, SAME_IN_BLOCKS);
+    });
+  },
+);
 
 it('a model in two files gives bit for bit the logits of the same model in one', async () => {
   fixture('llama/split-00002-of-00002.gguf');

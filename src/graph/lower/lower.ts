@@ -5,7 +5,7 @@ import type { CacheSpec } from './cache-plan.ts';
 import type { NamedType, Value } from './emitter.ts';
 import { Emitter } from './emitter.ts';
 import { findFusions } from './fuse.ts';
-import type { InitializerGroup } from './initializers.ts';
+import type { InitializerGroup, InitializerView } from './initializers.ts';
 import type { StoredInitializer } from './onnx.ts';
 import { onnxModel } from './onnx.ts';
 import type { Target } from './target.ts';
@@ -84,7 +84,10 @@ export const lower = (graph: Graph, target: Target, sizes: Sizes): Program => {
       ...(stop && { sequence: stop }),
       outputs: [...outputs, ...(cache?.states ?? []).map((s) => s.next)],
       constants: o.constants,
-      initializers: placed.flatMap((group) => group.parts),
+      initializers: withViews(
+        placed.flatMap((group) => group.parts),
+        o.views,
+      ),
     }),
     initializers: placed,
     weightBytes,
@@ -119,4 +122,15 @@ const place = (groups: readonly InitializerGroup[]): { placed: PlacedGroup[]; we
     }),
   }));
   return { placed, weightBytes: end };
+};
+
+/** Views lie where the initialiser lies that they show: the file has its bytes once. */
+const withViews = (parts: readonly StoredInitializer[], views: readonly InitializerView[]): StoredInitializer[] => {
+  const byName = new Map(parts.map((part) => [part.name, part]));
+  const shown = views.map(({ name, of, dims }) => {
+    const part = byName.get(of);
+    if (!part) throw new Error(`'${name}' shows '${of}', which is not stored`);
+    return { ...part, name, dims };
+  });
+  return [...parts, ...shown];
 };
