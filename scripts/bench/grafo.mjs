@@ -14,6 +14,7 @@ export const openGrafo = async (file, threads, family = 'llama') => {
     compute: 'auto',
     fused: true,
     nCtx: CONTEXT,
+    cache: true,
     notice() {},
     detail() {},
   });

@@ -11,6 +11,7 @@ import { cacheBytes } from '../graph/graph.ts';
 import { lower } from '../graph/lower/lower.ts';
 import type { Compute } from '../graph/lower/target.ts';
 import type { MetadataValue, WeightSource } from '../graph/weights.ts';
+import type { GgufFile } from '../io/gguf/reader.ts';
 import { openGguf } from '../io/gguf/reader.ts';
 import type { Tokenizer } from '../io/text/tokenizer.ts';
 import { readTokenizer } from '../io/text/tokenizer.ts';
@@ -20,6 +21,7 @@ import type { TextFamily } from '../models/index.ts';
 import { familiesOf, textModel } from '../models/index.ts';
 import { findDevice } from './devices.ts';
 import { createExpertStats, type ExpertStats, watchExperts } from './expert-stats.ts';
+import { keepingOf } from './keeping.ts';
 import { cacheFolder } from './options.ts';
 import { overridden } from './override-kv.ts';
 
@@ -48,6 +50,8 @@ export interface OpenOptions extends PlacementOptions {
   readonly nCtx: number;
   /** Tokens in one run at most; by device if absent. */
   readonly nTokenPerRun?: number;
+  /** Whether prepared weights are kept for later starts. */
+  readonly cache: boolean;
   /** One line for a person who wants to know more. */
   detail(line: string): void;
 }
@@ -67,7 +71,7 @@ export interface TextModelFile {
 }
 
 /** Opens a file for a reader that closes it in any case. */
-export const withGguf = async <R>(path: string, read: (file: WeightSource) => Promise<R>): Promise<R> => {
+export const withGguf = async <R>(path: string, read: (file: GgufFile) => Promise<R>): Promise<R> => {
   const file = await openGguf(path);
   try {
     return await read(file);
@@ -99,6 +103,7 @@ export const openText = (path: string, options: OpenOptions): Promise<TextModelF
       threads: options.threads,
       cacheFolder: cacheFolder(),
       strict: options.strictDevice,
+      ...(options.cache && { keeping: await keepingOf(stored.parts, options) }),
       ...(options.progress && { progress: options.progress }),
     });
     const where = device.provider === 'cpu' ? `${device.name}, using ${options.threads}` : device.name;
