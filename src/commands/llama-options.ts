@@ -23,6 +23,11 @@ const input = optionGroup('Input', {
     default: 'auto' as const,
     describe: 'what the cache of latent attention holds',
   },
+  'spec-type': {
+    choices: ['none', 'draft-mtp'] as const,
+    default: 'none' as const,
+    describe: "draft-mtp: V3's own layer guesses ahead",
+  },
   'override-kv': {
     type: 'string',
     array: true,
