@@ -19,6 +19,7 @@ export const openGrafo = async (file, threads) => {
     compute: 'auto',
     fused: true,
     nCtx: CONTEXT,
+    cache: true,
     notice() {},
     detail() {},
   });

@@ -18,7 +18,7 @@ export const overview = (commands: readonly CommandPage[]): string => {
 /** One word may be given any number of times; several are places to fill. */
 const operandsOf = ({ operands }: CommandPage): string => {
   if (operands === undefined) return '';
-  return operands.includes(' ') ? ` ${operands}` : ` ${operands}...`;
+  return /^[A-Z]+$/.test(operands) ? ` ${operands}...` : ` ${operands}`;
 };
 
 /** The page of one command. */

@@ -11,6 +11,7 @@ import { Hparams } from '../graph/hparams.ts';
 import { lower } from '../graph/lower/lower.ts';
 import type { Compute } from '../graph/lower/target.ts';
 import type { MetadataValue, WeightSource } from '../graph/weights.ts';
+import type { GgufFile } from '../io/gguf/reader.ts';
 import { openGguf } from '../io/gguf/reader.ts';
 import type { Tokenizer } from '../io/text/tokenizer.ts';
 import { readTokenizer } from '../io/text/tokenizer.ts';
@@ -24,6 +25,7 @@ import { watchExperts } from '../models/watch-experts.ts';
 import { contextLength } from './context-length.ts';
 import { findDevice } from './devices.ts';
 import { createExpertStats, type ExpertStats } from './expert-stats.ts';
+import { keepingOf } from './keeping.ts';
 import { cacheFolder } from './options.ts';
 import { overridden } from './override-kv.ts';
 
@@ -54,6 +56,8 @@ export interface OpenOptions extends PlacementOptions {
   readonly nCtx: number;
   /** Tokens in one run at most; by device if absent. */
   readonly nTokenPerRun?: number;
+  /** Whether prepared weights are kept for later starts. */
+  readonly cache: boolean;
   /** One line for a person who wants to know more. */
   detail(line: string): void;
 }
@@ -75,7 +79,7 @@ export interface TextModelFile {
 }
 
 /** Opens a file for a reader that closes it in any case. */
-export const withGguf = async <R>(path: string, read: (file: WeightSource) => Promise<R>): Promise<R> => {
+export const withGguf = async <R>(path: string, read: (file: GgufFile) => Promise<R>): Promise<R> => {
   const file = await openGguf(path);
   try {
     return await read(file);
@@ -102,11 +106,13 @@ export const openText = (path: string, options: OpenOptions): Promise<TextModelF
     if (note) options.notice(note);
 
     const compute = options.compute === 'auto' ? 'block' : options.compute;
+    const keeping = options.cache ? await keepingOf(stored.parts, options) : undefined;
     const load = (graph: Graph) =>
       openSession(lower(graph, { provider: device.provider, compute, fused: options.fused }, { nCtx, B: 1 }), device, {
         threads: options.threads,
         cacheFolder: cacheFolder(),
         strict: options.strictDevice,
+        ...(keeping && { keeping }),
         ...(options.progress && { progress: options.progress }),
       });
     const session = await load(graph);

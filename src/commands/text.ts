@@ -94,6 +94,7 @@ const openModel = async (
       threads: flags.threads ?? physicalCores(),
       compute: flags.compute,
       fused: flags['flash-attn'] !== 'off',
+      cache: flags.cache,
       nCtx: flags.perplexity !== undefined && flags['ctx-size'] === 0 ? PERPLEXITY_CTX : flags['ctx-size'],
       ...(nTokenPerRun !== undefined && { nTokenPerRun: Math.min(nTokenPerRun, flags['batch-size']) }),
       notice: say,

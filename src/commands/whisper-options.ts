@@ -115,6 +115,7 @@ const segments = optionGroup('Segments', {
   'no-timestamps': { ...off, alias: 'nt', describe: 'the text alone' },
   'word-timestamps': { ...off, alias: 'wts', describe: 'when each word was said, in JSON, by what the model heard' },
   'highlight-words': { ...off, describe: 'a cue for each word in SRT and VTT, which is underlined' },
+  'one-word': { ...off, describe: 'a cue for each word in SRT, VTT, LRC, CSV and TSV' },
   'max-len': { ...whole, alias: 'ml', default: 0, describe: 'characters of a segment at most; 0: any number' },
   'split-on-word': { ...off, alias: 'sow', describe: 'cut only between words' },
   'word-thold': { type: 'number', alias: 'wt', default: 0.01, describe: "how sure a token's time must be" },

@@ -9,12 +9,12 @@ import { GraphBuilder } from '../builder.ts';
 import { lower } from '../lower/lower.ts';
 import type { Provider } from '../lower/target.ts';
 import { silu } from '../ops/arithmetic.ts';
+import { builtFile } from './built-file.ts';
 import { runtimeCause } from './cause.ts';
 import type { Device, DeviceState } from './device.ts';
 import { providers } from './device.ts';
 import { writeProgram } from './files.ts';
 import type { ProbeRequest, ProbeResult } from './probe.ts';
-import { builtFile } from './session.ts';
 
 const run = promisify(execFile);
 const probeFile = fileURLToPath(builtFile('probe'));

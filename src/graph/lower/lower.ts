@@ -2,7 +2,7 @@
 import type { Graph } from '../graph.ts';
 import type { Sizes, Tensor } from '../tensor.ts';
 import type { CacheSpec } from './cache-plan.ts';
-import type { NamedType, Value } from './emitter.ts';
+import type { NamedType, OnnxNode, Value } from './emitter.ts';
 import { Emitter } from './emitter.ts';
 import { findFusions } from './fuse.ts';
 import type { InitializerGroup, InitializerView } from './initializers.ts';
@@ -74,6 +74,7 @@ export const lower = (graph: Graph, target: Target, sizes: Sizes): Program => {
   const cache = o.cache.spec();
   const stop = cache?.fused && target.provider !== 'webgpu' ? o.emptySequence() : undefined;
   const { placed, weightBytes } = place(o.groups);
+  const used = namesIn(o.nodes);
   const kept = new Set([...(cache?.states ?? []).map((s) => s.name), cache?.fused?.last, cache?.fused?.nKv]);
   return {
     name: graph.name,
@@ -87,7 +88,7 @@ export const lower = (graph: Graph, target: Target, sizes: Sizes): Program => {
       initializers: withViews(
         placed.flatMap((group) => group.parts),
         o.views,
-      ),
+      ).filter(({ name }) => used.has(name)),
     }),
     initializers: placed,
     weightBytes,
@@ -134,3 +135,12 @@ const withViews = (parts: readonly StoredInitializer[], views: readonly Initiali
   });
   return [...parts, ...shown];
 };
+
+/** Every value that a node reads, within branches too. */
+const namesIn = (nodes: readonly OnnxNode[]): ReadonlySet<string> =>
+  new Set(
+    nodes.flatMap(({ inputs, attributes }) => [
+      ...inputs.flatMap((value) => (value ? [value.name] : [])),
+      ...Object.values(attributes).flatMap((a) => (typeof a === 'object' && 'nodes' in a ? [...namesIn(a.nodes)] : [])),
+    ]),
+  );
