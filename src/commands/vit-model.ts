@@ -62,7 +62,7 @@ export const openImageModel = async (path: string, options: OpenVitOptions): Pro
     const compute = options.compute === 'auto' ? 'f32' : options.compute;
     const program = lower(g.build(), { provider: device.provider, compute, fused: options.fused }, {});
     const isFile = statSync(path).isFile(); // a folder of several is read anew each time
-    const keeping = options.cache && isFile ? await keepingOf(path, [path], options.notice) : undefined;
+    const keeping = options.cache && isFile ? await keepingOf(path, [path], options) : undefined;
     const session = await openSession(program, device, {
       threads: options.threads,
       cacheFolder: cacheFolder(),
