@@ -446,8 +446,26 @@ describe('random weights', () => {
     expect(new Set(tokens as readonly string[]).size).toBe(300);
   });
 
+  it.each(['q4_k', 'q5_k', 'q6_k'])('of %s spread about 0 as trained ones do', async (type) => {
+    const wide = { ...sizes, nEmbd: 256, nHead: 4, nHeadKv: 4, nFf: 512 };
+    const q = await randomSource(llamaShape({ ...wide, type }))
+      .tensors.get('blk.0.attn_q.weight')!
+      .decode();
+    const mean = q.reduce((sum, x) => sum + x, 0) / q.length;
+    const std = Math.sqrt(q.reduce((sum, x) => sum + (x - mean) ** 2, 0) / q.length);
+    expect(Math.abs(mean)).toBeLessThan(0.002);
+    expect(std).toBeGreaterThan(0.017);
+    expect(std).toBeLessThan(0.023);
+  });
+
+  it('of the types of a mixture each have their own', () => {
+    const wide = { ...sizes, nEmbd: 256, nHead: 4, nHeadKv: 4, nFf: 512 };
+    const { tensors } = randomSource(llamaShape({ ...wide, type: 'q4_k_m' }));
+    expect([tensors.get('output.weight')?.type, tensors.get('blk.0.attn_q.weight')?.type]).toEqual(['q6_k', 'q4_k']);
+  });
+
   it('of a type that is not made up are refused', () => {
-    expect(() => randomSource(llamaShape({ ...sizes, type: 'q4_k' }))).toThrow("no random weights of type 'q4_k'");
+    expect(() => randomSource(llamaShape({ ...sizes, type: 'q2_k' }))).toThrow("no random weights of type 'q2_k'");
   });
 });
 
