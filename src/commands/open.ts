@@ -36,6 +36,8 @@ export interface PlacementOptions {
   readonly threads: number;
   readonly compute: 'auto' | Compute;
   readonly fused: boolean;
+  /** Whether prepared weights are kept for later starts. */
+  readonly cache: boolean;
   readonly progress?: Progress;
   /** One line for a person. */
   notice(line: string): void;
@@ -56,8 +58,6 @@ export interface OpenOptions extends PlacementOptions {
   readonly nCtx: number;
   /** Tokens in one run at most; by device if absent. */
   readonly nTokenPerRun?: number;
-  /** Whether prepared weights are kept for later starts. */
-  readonly cache: boolean;
   /** One line for a person who wants to know more. */
   detail(line: string): void;
 }
@@ -106,7 +106,7 @@ export const openText = (path: string, options: OpenOptions): Promise<TextModelF
     if (note) options.notice(note);
 
     const compute = options.compute === 'auto' ? 'block' : options.compute;
-    const keeping = options.cache ? await keepingOf(stored.parts, options) : undefined;
+    const keeping = options.cache ? await keepingOf(path, stored.parts, options) : undefined;
     const load = (graph: Graph) =>
       openSession(lower(graph, { provider: device.provider, compute, fused: options.fused }, { nCtx, B: 1 }), device, {
         threads: options.threads,
