@@ -12,7 +12,14 @@ const TOP = {
   'v.head.weight': 'head.weight',
   'v.head.bias': 'head.bias',
 };
-const PART = { ln1: 'norm1', ln2: 'norm2', attn_qkv: 'attn.qkv', attn_out: 'attn.proj', ffn_up: 'mlp.fc1', ffn_down: 'mlp.fc2' };
+const PART = {
+  ln1: 'norm1',
+  ln2: 'norm2',
+  attn_qkv: 'attn.qkv',
+  attn_out: 'attn.proj',
+  ffn_up: 'mlp.fc1',
+  ffn_down: 'mlp.fc2',
+};
 
 const nameOf = (name) =>
   TOP[name] ?? name.replace(/^v\.blk\.(\d+)\.(\w+)\./, (_, il, part) => `blocks.${il}.${PART[part]}.`);
@@ -41,7 +48,11 @@ export const writeVitCpp = async (path, source) => {
     const name = nameOf(tensor.name);
     const ne = shapeOf(name, tensor.shape);
     await file.writeFile(
-      Buffer.concat([i32(ne.length, name.length, TYPE_IDS[tensor.type], ...ne), Buffer.from(name), await tensor.read()]),
+      Buffer.concat([
+        i32(ne.length, name.length, TYPE_IDS[tensor.type], ...ne),
+        Buffer.from(name),
+        await tensor.read(),
+      ]),
     );
   }
   await file.close();

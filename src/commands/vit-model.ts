@@ -1,4 +1,5 @@
 /** An image model's file, opened: read, built, lowered and loaded on the chosen device. */
+import { UserError } from '../errors.ts';
 import { GraphBuilder } from '../graph/builder.ts';
 import type { Device, Wish } from '../graph/device/device.ts';
 import { deviceId } from '../graph/device/device.ts';
@@ -56,6 +57,8 @@ export const openImageModel = async (path: string, options: OpenVitOptions): Pro
     const weightBytes = [...file.tensors.values()].reduce((sum, t) => sum + t.byteLength, 0);
     const { device, why } = await findDevice(options.wish, weightBytes);
     const compute = options.compute === 'auto' ? 'f32' : options.compute;
+    if (compute === 'int8' && device.provider !== 'cpu')
+      throw new UserError('device', `compute int8 does not run on ${deviceId(device)}`, 'use --device cpu with it');
     const program = lower(g.build(), { provider: device.provider, compute, fused: options.fused }, {});
     const session = await openSession(program, device, {
       threads: options.threads,

@@ -1,7 +1,7 @@
 /** Which stored form of a weight meets which kernel. The only place that knows both. */
 import type { WeightRef } from '../weights.ts';
 import type { Computed, Emitter, Value } from './emitter.ts';
-import { denseGroup, halfGroup, packedGroup } from './initializers.ts';
+import { byteGroup, denseGroup, halfGroup, packedGroup } from './initializers.ts';
 import { accuracyLevel, readsHalves } from './target.ts';
 
 const nOut = (refs: readonly WeightRef[]): number => refs.reduce((n, ref) => n + (ref.shape[0] ?? 0), 0);
@@ -36,6 +36,10 @@ export const product = (o: Emitter, x: Value, refs: readonly WeightRef[]): Compu
       block_size: blockSize,
       accuracy_level: accuracyLevel(o.target),
     });
+  }
+  if (o.has('DynamicQuantizeMatMul')) {
+    const [bytes, scales] = o.store(`${key} in bytes`, () => byteGroup(key, refs));
+    return o.node('DynamicQuantizeMatMul', [x, bytes, scales]);
   }
   const [dense] = o.store(key, () => denseGroup(key, refs));
   if (o.has('FusedMatMul')) return o.node('FusedMatMul', [x, dense], { transB: 1 });

@@ -2,7 +2,7 @@
 import { elements } from '../tensor.ts';
 import type { WeightRef } from '../weights.ts';
 
-export type StoredDType = 'f32' | 'f16' | 'u8';
+export type StoredDType = 'f32' | 'f16' | 'u8' | 'i8';
 
 export interface Initializer {
   readonly name: string;
@@ -88,6 +88,43 @@ export const packedGroup = (name: string, refs: readonly WeightRef[], rank: Pack
       return [joined(packed.map((p) => p.data)), joined(packed.map((p) => bytesOf(p.scales)))];
     },
   };
+};
+
+/**
+ * 8-bit integers with one scale for each output, as DynamicQuantizeMatMul takes them: `[nIn, nOut]` and `[nOut]`.
+ * Several weights of equal width lie side by side.
+ */
+export const byteGroup = (name: string, refs: readonly WeightRef[]): InitializerGroup => {
+  const nIn = width(first(refs));
+  const nOut = refs.reduce((n, r) => n + height(r), 0);
+  return {
+    parts: [
+      { name: `${name}.bytes`, dtype: 'i8', dims: [nIn, nOut], byteLength: nIn * nOut },
+      { name: `${name}.byte_scales`, dtype: 'f32', dims: [nOut], byteLength: 4 * nOut },
+    ],
+    async load() {
+      const bytes = new Int8Array(nIn * nOut);
+      const scales = new Float32Array(nOut);
+      let out = 0;
+      for (const ref of refs) {
+        const values = await ref.tensor.decode(ref.rows);
+        for (let row = 0; row < height(ref); row++, out++) {
+          const weights = values.subarray(row * nIn, (row + 1) * nIn);
+          const scale = largest(weights) / 127;
+          scales[out] = scale;
+          if (scale === 0) continue;
+          for (let i = 0; i < nIn; i++) bytes[i * nOut + out] = Math.round(weights[i]! / scale);
+        }
+      }
+      return [bytesOf(bytes), bytesOf(scales)];
+    },
+  };
+};
+
+const largest = (values: Float32Array): number => {
+  let most = 0;
+  for (let i = 0; i < values.length; i++) most = Math.max(most, Math.abs(values[i]!));
+  return most;
 };
 
 /** Values that are computed instead of read. */

@@ -21,7 +21,7 @@ import {
 } from 'onnx-buf';
 import type { DType } from '../tensor.ts';
 import type { Attribute, Constant, NamedType, OnnxNode } from './emitter.ts';
-import type { Initializer } from './initializers.ts';
+import type { Initializer, StoredDType } from './initializers.ts';
 
 /** The file beside the model that holds its weights. */
 export const WEIGHTS_FILE = 'weights.bin';
@@ -32,22 +32,25 @@ const IR_VERSION = 10n;
 /** Operators of ONNX Runtime's own domain; all others are of the ONNX standard. */
 const contrib = new Set([
   'FusedMatMul',
+  'DynamicQuantizeMatMul',
   'GatherBlockQuantized',
   'GroupQueryAttention',
   'MatMulNBits',
   'MultiHeadAttention',
   'QuickGelu',
   'RotaryEmbedding',
+  'SkipLayerNormalization',
   'SkipSimplifiedLayerNormalization',
 ]);
 
-const dataType: Readonly<Record<DType, TensorProto_DataType>> = {
+const dataType: Readonly<Record<DType | StoredDType, TensorProto_DataType>> = {
   f32: TensorProto_DataType.FLOAT,
   f16: TensorProto_DataType.FLOAT16,
   i64: TensorProto_DataType.INT64,
   i32: TensorProto_DataType.INT32,
   bool: TensorProto_DataType.BOOL,
   u8: TensorProto_DataType.UINT8,
+  i8: TensorProto_DataType.INT8,
 };
 
 export interface StoredInitializer extends Initializer {

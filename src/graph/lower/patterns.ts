@@ -1,5 +1,6 @@
 /** Shapes that fusions look for, and how they emit the products inside. */
 import type { AnyOp } from '../op.ts';
+import { WEIGHT } from '../ops/leaves.ts';
 import { BIAS, LINEAR } from '../ops/matmul.ts';
 import type { Tensor } from '../tensor.ts';
 import type { WeightRef } from '../weights.ts';
@@ -62,5 +63,24 @@ export const emitLinears = (o: Emitter, layers: readonly LinearPattern[], valueA
     layers.map((l) => valueAt(l.weightTensor)),
   );
   const widths = layers.map((l) => l.weight.shape[0] ?? 0);
-  return o.nodeOf('Split', [all, o.i64(widths)], layers.length, { axis: -1 }).map((y, i) => biased(y, layers[i]!));
+  const apart = (y: Computed) => o.nodeOf('Split', [y, o.i64(widths)], layers.length, { axis: -1 });
+  const bias = stackedBias(o, layers);
+  return bias ? [...apart(o.node('Add', [all, bias]))] : apart(all).map((y, i) => biased(y, layers[i]!));
+};
+
+/** The biases of all layers end to end; undefined where one has none. */
+const stackedBias = (o: Emitter, layers: readonly LinearPattern[]): Computed | undefined => {
+  const refs = layers.flatMap(({ bias }) => (is(bias, WEIGHT) ? [bias.attrs as WeightRef] : []));
+  if (refs.length < layers.length) return undefined;
+  const n = refs.reduce((sum, { shape }) => sum + (shape[0] ?? 0), 0);
+  return o.computed(refs.map(({ name }) => name).join('+'), [n], async () => {
+    const all = new Float32Array(n);
+    let at = 0;
+    for (const { tensor, rows } of refs) {
+      const values = await tensor.decode(rows);
+      all.set(values, at);
+      at += values.length;
+    }
+    return all;
+  });
 };

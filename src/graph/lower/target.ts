@@ -5,9 +5,10 @@ export type Provider = 'cpu' | 'cuda' | 'webgpu' | 'dml' | 'coreml';
 
 /**
  * How weights are multiplied.
- * f32: widened, float32 arithmetic; the yardstick. block: 4- and 8-bit blocks as the file has them.
+ * f32: widened, float32 arithmetic; the yardstick. block: 4- and 8-bit blocks as the file has them. int8: rounded to
+ * 8 bits with one scale for each output, and activations with one for a whole input: the fastest where rows are many.
  */
-export type Compute = 'f32' | 'block';
+export type Compute = 'f32' | 'block' | 'int8';
 
 export interface Target {
   readonly provider: Provider;
@@ -23,24 +24,30 @@ const everywhere = [
   'MultiHeadAttention',
   'QuickGelu',
   'SimplifiedLayerNormalization',
+  'SkipLayerNormalization',
   'SkipSimplifiedLayerNormalization',
 ];
 
 /** Kernels beyond the ONNX standard, by provider; CoreML leaves what it lacks to the CPU's. */
 const kernels: Readonly<Record<Provider, ReadonlySet<string>>> = {
-  cpu: new Set([...everywhere, 'FusedMatMul']),
+  cpu: new Set([...everywhere, 'FusedMatMul', 'DynamicQuantizeMatMul']),
   coreml: new Set([...everywhere, 'FusedMatMul']),
   cuda: new Set([...everywhere, 'FusedMatMul']),
   webgpu: new Set(everywhere),
   dml: new Set(everywhere),
 };
 
-/** Kernels that take weights in blocks: they stand for no pattern, and whether they run is a matter of `compute`. */
-const blockKernels: ReadonlySet<string> = new Set(['MatMulNBits', 'GatherBlockQuantized']);
+/** Kernels that stand for no pattern but for a form of weights: whether they run is a matter of `compute`. */
+const computeOf: Readonly<Record<string, Compute>> = {
+  MatMulNBits: 'block',
+  GatherBlockQuantized: 'block',
+  DynamicQuantizeMatMul: 'int8',
+};
 
 /** Whether the target has a kernel of this name and may use it. */
 export const hasKernel = (target: Target, name: string): boolean =>
-  kernels[target.provider].has(name) && (blockKernels.has(name) ? target.compute === 'block' : target.fused);
+  kernels[target.provider].has(name) &&
+  (computeOf[name] === undefined ? target.fused : target.compute === computeOf[name]);
 
 /**
  * MatMulNBits' accuracy_level: 4 rounds activations to int8 per block, as llama.cpp's kernels do, and is the fast
