@@ -1,6 +1,6 @@
 /** The images that a command line names, and their pixels, prepared while the model works on those before. */
 import { readdir, stat } from 'node:fs/promises';
-import { join } from 'node:path';
+import { isAbsolute, join } from 'node:path';
 import { glob } from 'tinyglobby';
 import { UserError } from '../errors.ts';
 import type { ImageSource } from '../io/image/decode.ts';
@@ -30,7 +30,7 @@ const imagesOf = async (word: string): Promise<ImageSource[]> => {
   if (kind?.isDirectory()) return some(await imagesIn(word), `folder '${word}' has no images`);
   const isPattern = kind === undefined && /[*?[{]/.test(word);
   if (!isPattern) return [{ name: word, input: word }];
-  const matches = await glob(word, { onlyFiles: true, expandDirectories: false });
+  const matches = await glob(word, { absolute: isAbsolute(word), onlyFiles: true, expandDirectories: false });
   return some(matches.sort(), `no file is like '${word}'`);
 };
 

@@ -50,7 +50,7 @@ export const openImageModel = async (path: string, options: OpenVitOptions): Pro
   const start = performance.now();
   const file = await openVit(path);
   try {
-    const { h, w } = readModel(vit, sized(file, options.imageSize));
+    const { h, w } = readVit(path, sized(file, options.imageSize));
     const g = new GraphBuilder('vit');
     vit.graphs[options.looks ? 'look' : 'classify'](g, { h, w });
 
@@ -83,6 +83,14 @@ export const openImageModel = async (path: string, options: OpenVitOptions): Pro
   } finally {
     await file.close();
   }
+};
+
+/** Hyperparameters and weights of a source that says it is a ViT. */
+export const readVit = (path: string, source: WeightSource) => {
+  const arch = source.metadata.get('general.architecture');
+  if (arch !== vit.arch)
+    throw new UserError('model', `'${path}' is a '${String(arch)}' model`, `grafo vit runs models of '${vit.arch}'`);
+  return readModel(vit, source);
 };
 
 /** The source for images of another size; positions are then interpolated. */
