@@ -6,8 +6,7 @@ import type { Graph } from '../graph.ts';
 import { float } from '../op.ts';
 import { ADD, MUL, SILU } from '../ops/arithmetic.ts';
 import { WEIGHT } from '../ops/leaves.ts';
-import { BIAS } from '../ops/matmul.ts';
-import { LAYER_NORM, RMS_NORM } from '../ops/norm.ts';
+import { RMS_NORM } from '../ops/norm.ts';
 import type { Tensor } from '../tensor.ts';
 import { sameShape } from '../tensor.ts';
 import type { WeightRef } from '../weights.ts';
@@ -22,14 +21,7 @@ export interface Fusions {
   readonly covered: ReadonlySet<Tensor>;
 }
 
-const matchers: readonly Matcher[] = [
-  groupedQueryAttention,
-  multiHeadAttention,
-  gatedFeedForward,
-  skipNorm,
-  skipLayerNorm,
-  fastSilu,
-];
+const matchers: readonly Matcher[] = [groupedQueryAttention, multiHeadAttention, gatedFeedForward, skipNorm, fastSilu];
 
 /** The fusions that this target allows in this graph; none where fused kernels are off. */
 export const findFusions = (graph: Graph, o: Emitter): Fusions => {
@@ -92,34 +84,6 @@ function skipNorm(sum: Tensor, users: Users, o: Emitter): Fusion | undefined {
       const outputs = o.nodeOf('SkipSimplifiedLayerNormalization', [valueAt(x), valueAt(y), gamma], 4, {
         epsilon: float(eps),
       });
-      return new Map<Tensor, Value>([
-        [norm, outputs[0]!],
-        [sum, outputs[3]!],
-      ]);
-    },
-  };
-}
-
-/** The same where the norm has a mean; a bias that the sum alone reads is added on the way. */
-function skipLayerNorm(sum: Tensor, users: Users, o: Emitter): Fusion | undefined {
-  if (!o.has('SkipLayerNormalization') || !is(sum, ADD)) return undefined;
-  const [x, y] = sum.inputs as readonly [Tensor, Tensor];
-  const norm = users
-    .get(sum)
-    ?.find((user) => is(user, LAYER_NORM) && input(user, 0) === sum && [1, 2].every((i) => is(input(user, i), WEIGHT)));
-  if (!norm || !sameShape(x.shape, y.shape) || x.shape.length !== 3) return undefined;
-  const { eps } = norm.attrs as { eps: number };
-  const isBiased = is(y, BIAS) && onlyUser(y, users);
-  return {
-    anchor: sum,
-    covers: [...(isBiased ? [y] : []), sum, norm],
-    emit(o, valueAt) {
-      const added = isBiased ? [valueAt(input(y, 0)), valueAt(input(y, 1))] : [valueAt(y)];
-      const [said, bias] = added;
-      // The norm's weights come after the sum.
-      const [gamma, beta] = [1, 2].map((i) => o.weight(input(norm, i).attrs as WeightRef));
-      const inputs = [valueAt(x), said, gamma, beta, ...(bias ? [bias] : [])];
-      const outputs = o.nodeOf('SkipLayerNormalization', inputs, 4, { epsilon: float(eps) });
       return new Map<Tensor, Value>([
         [norm, outputs[0]!],
         [sum, outputs[3]!],

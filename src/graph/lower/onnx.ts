@@ -39,7 +39,6 @@ const contrib = new Set([
   'MultiHeadAttention',
   'QuickGelu',
   'RotaryEmbedding',
-  'SkipLayerNormalization',
   'SkipSimplifiedLayerNormalization',
 ]);
 

@@ -24,7 +24,6 @@ const everywhere = [
   'MultiHeadAttention',
   'QuickGelu',
   'SimplifiedLayerNormalization',
-  'SkipLayerNormalization',
   'SkipSimplifiedLayerNormalization',
 ];
 
