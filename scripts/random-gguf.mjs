@@ -4,9 +4,14 @@
  */
 import { parseArgs } from 'node:util';
 import { writeGguf } from '../dist/io/gguf/writer.js';
-import { llamaShape, randomSource, tinyLlama } from '../dist/io/random.js';
+import { llamaShape, randomSource, tinyLlama, vitShape, vitSizes } from '../dist/io/random.js';
 
-const SHAPES = { 'tinyllama-1.1b': tinyLlama };
+const SHAPES = {
+  'tinyllama-1.1b': (type) => llamaShape({ ...tinyLlama, type }),
+  ...Object.fromEntries(
+    Object.entries(vitSizes).map(([name, s]) => [`vit-${name}`, (type) => vitShape({ ...s, type })]),
+  ),
+};
 
 const { positionals, values } = parseArgs({
   allowPositionals: true,
@@ -20,5 +25,5 @@ if (!out || !shape) {
   );
   process.exit(2);
 }
-const model = llamaShape({ ...shape, type: values.type });
+const model = shape(values.type);
 await writeGguf(out, { metadata: model.metadata, tensors: [...randomSource(model).tensors.values()] });

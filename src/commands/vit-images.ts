@@ -42,7 +42,7 @@ const some = (paths: readonly string[], otherwise: string): ImageSource[] => {
 /** Paths of all images below a folder, by name. */
 export const imagesIn = async (folder: string): Promise<string[]> => {
   const entries = await readdir(folder, { withFileTypes: true, recursive: true });
-  const files = entries.filter((entry) => entry.isFile() && EXTENSIONS.test(entry.name));
+  const files = entries.filter((entry) => !entry.isDirectory() && EXTENSIONS.test(entry.name));
   return files.map((entry) => join(entry.parentPath, entry.name)).sort();
 };
 
@@ -60,16 +60,23 @@ export interface PrepareOptions {
   readonly batchSize: number;
 }
 
-/** Images in their order, a batch at a time; the next batch is decoded while the caller works on the last. */
+/** Images that are begun beyond the batch that is worked on: enough to keep decoders busy, few enough for memory. */
+const AHEAD = 4;
+
+/** Images in their order, a batch at a time; the next ones are decoded while the caller works on the last. */
 export async function* preparedBatches<S extends ImageSource>(
   sources: readonly S[],
   o: PrepareOptions,
 ): AsyncGenerator<readonly Prepared<S>[]> {
-  const start = (at: number) => Promise.all(sources.slice(at, at + o.batchSize).map((source) => prepare(source, o)));
-  let next = start(0);
-  for (let at = 0; at < sources.length; at += o.batchSize) {
-    const batch = await next;
-    next = start(at + o.batchSize);
+  const begun: Promise<Prepared<S>>[] = [];
+  let next = 0;
+  const beginUpTo = (n: number) => {
+    while (begun.length < n && next < sources.length) begun.push(prepare(sources[next++]!, o));
+  };
+  beginUpTo(o.batchSize);
+  while (begun.length > 0) {
+    const batch = await Promise.all(begun.splice(0, o.batchSize));
+    beginUpTo(Math.max(AHEAD, o.batchSize));
     yield batch;
   }
 }
