@@ -4,14 +4,8 @@
  */
 import { parseArgs } from 'node:util';
 import { writeGguf } from '../dist/io/gguf/writer.js';
-import { llamaShape, randomSource, tinyLlama, vitShape, vitSizes } from '../dist/io/random.js';
-
-const SHAPES = {
-  'tinyllama-1.1b': (type) => llamaShape({ ...tinyLlama, type }),
-  ...Object.fromEntries(
-    Object.entries(vitSizes).map(([name, s]) => [`vit-${name}`, (type) => vitShape({ ...s, type })]),
-  ),
-};
+import { randomSource } from '../dist/io/random.js';
+import { SHAPES } from './bench/shapes.mjs';
 
 const { positionals, values } = parseArgs({
   allowPositionals: true,

@@ -18,6 +18,23 @@ const input = optionGroup('Input', {
     default: 0,
     describe: 'length of the context; 0: as trained',
   },
+  mla: {
+    choices: ['auto', 'absorb', 'expand'] as const,
+    default: 'auto' as const,
+    describe: 'what the cache of latent attention holds',
+  },
+  'spec-type': {
+    choices: ['none', 'draft-mtp'] as const,
+    default: 'none' as const,
+    describe: "draft-mtp: V3's own layer guesses ahead",
+  },
+  'override-kv': {
+    type: 'string',
+    array: true,
+    default: [] as string[],
+    placeholder: 'K=T:V',
+    describe: "metadata KEY=TYPE:VALUE instead of the file's",
+  },
   'batch-size': { alias: 'b', type: 'number', whole: true, least: 1, default: 2048, describe: 'the most for -ub' },
   'ubatch-size': {
     alias: 'ub',
@@ -51,6 +68,17 @@ const output = optionGroup('Output', {
   color: { alias: 'co', type: 'string', default: 'auto', coerce: onOffAuto, describe: 'set off the prompt' },
 });
 
+/** Variables of a chat template. */
+const jsonObject = (text: string): Readonly<Record<string, unknown>> => {
+  try {
+    const value: unknown = JSON.parse(text);
+    if (typeof value === 'object' && value !== null && !Array.isArray(value)) return { ...value };
+  } catch (error) {
+    if (!(error instanceof SyntaxError)) throw error;
+  }
+  throw new UserError('usage', `--chat-template-kwargs '${text}' is no JSON object`, 'like {"thinking":true}');
+};
+
 const chat = optionGroup('Chat', {
   conversation: { alias: 'cnv', type: 'boolean', describe: 'chat (default: if there is a template)' },
   'system-prompt': { alias: 'sys', type: 'string', describe: 'system message' },
@@ -63,6 +91,32 @@ const chat = optionGroup('Chat', {
   'single-turn': { alias: 'st', type: 'boolean', default: false, describe: 'answer once and exit' },
   'chat-template': { type: 'string', describe: 'name of a format, or Jinja text' },
   'chat-template-file': { type: 'string', placeholder: 'FILE', describe: 'Jinja text from a file' },
+  'chat-template-kwargs': {
+    type: 'string',
+    coerce: jsonObject,
+    placeholder: 'JSON',
+    describe: 'what the template may ask: \'{"thinking":true}\'',
+  },
+});
+
+const reasoning = optionGroup('Reasoning', {
+  'reasoning-format': {
+    choices: ['auto', 'none', 'deepseek'] as const,
+    default: 'auto' as const,
+    describe: 'thoughts apart from the text, or not; auto: in chat',
+  },
+  thinking: {
+    choices: ['show', 'hide', 'only'] as const,
+    default: 'show' as const,
+    describe: 'thoughts on stdout',
+  },
+  'reasoning-budget': {
+    type: 'number',
+    whole: true,
+    least: -1,
+    default: -1,
+    describe: 'tokens of thought before it is closed; -1: any',
+  },
 });
 
 const sampling = optionGroup('Sampling', {
@@ -142,6 +196,7 @@ const tools = optionGroup('Instead of writing', {
   tokenize: { type: 'string', describe: 'the tokens of a text' },
   perplexity: { type: 'string', placeholder: 'FILE', describe: 'perplexity of a text file' },
   chunks: { type: 'number', whole: true, least: -1, default: -1, describe: 'so many chunks of it; -1: all' },
+  'expert-stats': { type: 'boolean', default: false, describe: 'also tell which experts were chosen' },
   'save-logits': { type: 'string', placeholder: 'FILE', describe: 'also save the logits of every position' },
 });
 
@@ -150,6 +205,10 @@ const gpuLayers = (text: string): 'none' | 'all' => {
   if (!/^(-?\d+|auto|all)$/.test(text)) throw new UserError('usage', `--n-gpu-layers is '${text}', expected a number`);
   return text === '0' ? 'none' : 'all';
 };
+
+const loading = optionGroup('Loading', {
+  cache: { type: 'boolean', default: true, describe: 'keep prepared weights (see grafo cache)' },
+});
 
 /** Flags of llama.cpp that have nothing, or only one thing, to set here, and what is said of them. */
 const acceptedOnly = optionGroup('Accepted from llama.cpp', {
@@ -172,9 +231,11 @@ export const llamaOptions = {
   ...input,
   ...output,
   ...chat,
+  ...reasoning,
   ...sampling,
   ...tools,
   ...deviceOptions,
+  ...loading,
   ...reportOptions,
   ...acceptedOnly,
 };

@@ -1,37 +1,63 @@
 /** A text model's file, opened: read, built, lowered and loaded on the chosen device. */
-import { freemem, totalmem } from 'node:os';
 import { UserError } from '../errors.ts';
+import type { MlaForm } from '../graph/blocks/mla.ts';
 import { GraphBuilder } from '../graph/builder.ts';
 import type { Device, Wish } from '../graph/device/device.ts';
 import { deviceId } from '../graph/device/device.ts';
 import type { Progress } from '../graph/device/files.ts';
 import { openSession } from '../graph/device/session.ts';
+import type { Graph } from '../graph/graph.ts';
+import { cacheBytes } from '../graph/graph.ts';
+import { Hparams } from '../graph/hparams.ts';
 import { lower } from '../graph/lower/lower.ts';
 import type { Compute } from '../graph/lower/target.ts';
 import type { MetadataValue, WeightSource } from '../graph/weights.ts';
+import type { GgufFile } from '../io/gguf/reader.ts';
 import { openGguf } from '../io/gguf/reader.ts';
 import type { Tokenizer } from '../io/text/tokenizer.ts';
 import { readTokenizer } from '../io/text/tokenizer.ts';
-import type { Decoder } from '../models/decoder.ts';
+import type { Decoder, Runner } from '../models/decoder.ts';
 import { createDecoder } from '../models/decoder.ts';
-import { readModel } from '../models/definition.ts';
-import { textModel } from '../models/index.ts';
+import type { TextFamily } from '../models/index.ts';
+import { familiesOf, textModel } from '../models/index.ts';
+import type { Speculation } from '../models/speculation.ts';
+import { createSpeculation } from '../models/speculation.ts';
+import { contextLength } from './context-length.ts';
 import { findDevice } from './devices.ts';
+import { createExpertStats, type ExpertStats, watchExperts } from './expert-stats.ts';
+import { keepingOf } from './keeping.ts';
 import { cacheFolder } from './options.ts';
+import { overridden } from './override-kv.ts';
 
-export interface OpenOptions {
+/** Where and how any model runs. */
+export interface PlacementOptions {
   readonly wish: Wish;
   readonly strictDevice: boolean;
   readonly threads: number;
   readonly compute: 'auto' | Compute;
   readonly fused: boolean;
+  readonly progress?: Progress;
+  /** One line for a person. */
+  notice(line: string): void;
+}
+
+export interface OpenOptions extends PlacementOptions {
+  /** Whose models may be opened. */
+  readonly family: TextFamily;
+  /** What the cache of latent attention holds. */
+  readonly mla: 'auto' | MlaForm;
+  /** Whether the model's own layer for further tokens guesses them. */
+  readonly speculation: 'none' | 'draft-mtp';
+  /** Count which experts the tokens choose. */
+  readonly expertStats: boolean;
+  /** Metadata that counts instead of the file's. */
+  readonly overrides: ReadonlyMap<string, MetadataValue>;
   /** Positions of the cache; 0: as many as the model was trained for and memory has room for. */
   readonly nCtx: number;
   /** Tokens in one run at most; by device if absent. */
   readonly nTokenPerRun?: number;
-  readonly progress?: Progress;
-  /** One line for a person. */
-  notice(line: string): void;
+  /** Whether prepared weights are kept for later starts. */
+  readonly cache: boolean;
   /** One line for a person who wants to know more. */
   detail(line: string): void;
 }
@@ -45,11 +71,15 @@ export interface TextModelFile {
   readonly compute: Compute;
   readonly nCtx: number;
   readonly loadMs: number;
+  /** Present where it was asked for: its step gives what the decoder's does. */
+  readonly speculation?: Speculation;
+  /** Present where it was asked for. */
+  readonly expertStats?: ExpertStats;
   close(): Promise<void>;
 }
 
 /** Opens a file for a reader that closes it in any case. */
-export const withGguf = async <R>(path: string, read: (file: WeightSource) => Promise<R>): Promise<R> => {
+export const withGguf = async <R>(path: string, read: (file: GgufFile) => Promise<R>): Promise<R> => {
   const file = await openGguf(path);
   try {
     return await read(file);
@@ -60,49 +90,140 @@ export const withGguf = async <R>(path: string, read: (file: WeightSource) => Pr
 
 /** Opens a text model. Throws UserErrors that name what is wrong with the file, the device or the memory. */
 export const openText = (path: string, options: OpenOptions): Promise<TextModelFile> =>
-  withGguf(path, async (file) => {
+  withGguf(path, async (stored) => {
     const start = performance.now();
-    const { graph, h } = buildDecoder(file);
+    const file = overridden(stored, options.overrides);
+    expectFamily(file, path, options.family);
+    const { graph, h, cacheNote, experts, nextGraph } = chosenGraph(file, options);
     const tokenizer = readTokenizer(file.metadata);
     options.detail(describeFile(file, h.nCtxTrain));
+    if (cacheNote) options.notice(cacheNote);
 
     const weightBytes = [...file.tensors.values()].reduce((sum, t) => sum + t.byteLength, 0);
     const { device, why } = await findDevice(options.wish, weightBytes);
-    const { nCtx, note } = contextLength(options.nCtx, h, weightBytes, device);
+    const cache = { perPosition: cacheBytes(graph), nCtxTrain: h.nCtxTrain };
+    const { nCtx, note } = contextLength(options.nCtx, cache, weightBytes, device);
     if (note) options.notice(note);
 
     const compute = options.compute === 'auto' ? 'block' : options.compute;
-    const program = lower(graph, { provider: device.provider, compute, fused: options.fused }, { nCtx, B: 1 });
-    const session = await openSession(program, device, {
-      threads: options.threads,
-      cacheFolder: cacheFolder(),
-      strict: options.strictDevice,
-      ...(options.progress && { progress: options.progress }),
-    });
+    const keeping = options.cache ? await keepingOf(stored.parts, options) : undefined;
+    const load = (graph: Graph) =>
+      openSession(lower(graph, { provider: device.provider, compute, fused: options.fused }, { nCtx, B: 1 }), device, {
+        threads: options.threads,
+        cacheFolder: cacheFolder(),
+        strict: options.strictDevice,
+        ...(keeping && { keeping }),
+        ...(options.progress && { progress: options.progress }),
+      });
+    const session = await load(graph);
+    const next = nextGraph && (await load(nextGraph));
     const where = device.provider === 'cpu' ? `${device.name}, using ${options.threads}` : device.name;
     options.notice(`${deviceId(device)} (${where}): ${why}; compute ${compute}, context ${nCtx}`);
+    const stats = options.expertStats ? createExpertStats(experts, file.tensors) : undefined;
+    const runner = stats ? watched(session, stats) : session;
+    const { nVocab, nEmbd } = h;
+    const nTokenPerRun = runLength(options.nTokenPerRun, device);
     return {
       metadata: file.metadata,
       tokenizer,
-      decoder: createDecoder(session, { nVocab: h.nVocab, nTokenPerRun: options.nTokenPerRun ?? runLength(device) }),
+      decoder: createDecoder(runner, { nVocab, nTokenPerRun }),
+      ...(next && { speculation: createSpeculation(runner, next, { nVocab, nEmbd, nCtx, nTokenPerRun }) }),
       device,
       threads: options.threads,
       compute,
       nCtx,
       loadMs: performance.now() - start,
-      close: () => session.close(),
+      ...(stats && { expertStats: stats }),
+      close: async () => {
+        await session.close();
+        await next?.close();
+      },
     };
   });
 
-/** The decoder graph of a file, from its header alone. */
-export const buildDecoder = (file: WeightSource) => {
-  const arch = file.metadata.get('general.architecture');
+/** A session whose runs are counted. */
+const watched = (session: Runner, stats: ExpertStats): Runner => ({
+  program: session.program,
+  async run(inputs) {
+    const outputs = await session.run(inputs);
+    stats.add(outputs);
+    return outputs;
+  },
+});
+
+/** Throws a UserError that names the command for this file where it is not the one that was typed. */
+const expectFamily = ({ metadata }: WeightSource, path: string, family: TextFamily): void => {
+  const arch = archOf(metadata);
+  const families = familiesOf(metadata, arch);
+  if (families.includes(family)) return;
+  const [own = family] = families;
+  throw new UserError(
+    'model',
+    `'${path}' has architecture '${arch}', which grafo ${own} runs`,
+    `grafo ${own} -m ${path}`,
+  );
+};
+
+interface ChosenGraph extends ReturnType<typeof buildDecoder> {
+  /** The graph of the layer that guesses ahead. */
+  readonly nextGraph?: Graph;
+  /** One line for a person. */
+  readonly cacheNote?: string;
+}
+
+type GraphChoice = Pick<OpenOptions, 'mla' | 'expertStats' | 'speculation'>;
+
+/** The graph in the form asked for, and what its cache takes of memory where there is a choice. */
+const chosenGraph = (file: WeightSource, { mla, expertStats, speculation }: GraphChoice): ChosenGraph => {
+  const build = (name: string) => buildDecoder(file, name, expertStats);
+  const nextGraph = speculation === 'none' ? undefined : buildNext(file);
+  if (nextGraph && mla === 'expand') throw new UserError('usage', '--spec-type draft-mtp has no --mla expand');
+  if (!textModel(archOf(file.metadata)).graphs.includes('expanded')) return build('decoder');
+  const [latent, plain] = [build(nextGraph ? 'telling' : 'decoder'), build('expanded')];
+  const [small, large] = [cacheBytes(latent.graph), cacheBytes(plain.graph)];
+  if (mla === 'expand') return { ...plain, cacheNote: `cache: ${kib(large)} a token, keys and values of every head` };
+  const share = ((100 * small) / large).toFixed(1);
+  // Measured: the latent row is ahead at every position, and is the only form whose cache is written in place.
+  return {
+    ...latent,
+    ...(nextGraph && { nextGraph }),
+    cacheNote: `cache: ${kib(small)} a token, ${share} % of the ${kib(large)} of plain keys and values`,
+  };
+};
+
+/** The graph of the layer that predicts a further token. */
+const buildNext = (file: WeightSource): Graph => {
+  const arch = archOf(file.metadata);
+  const { openNext } = textModel(arch);
+  if (!openNext || new Hparams(file.metadata, arch).count('nextn_predict_layers', 0) === 0)
+    throw new UserError('model', 'this file has no layer that predicts further tokens', 'leave out --spec-type');
+  const g = new GraphBuilder('next');
+  openNext(file).graphs.decoder?.(g);
+  return g.build();
+};
+
+const kib = (bytes: number): string => `${(bytes / 1024).toFixed(1)} KiB`;
+
+const archOf = (metadata: ReadonlyMap<string, MetadataValue>): string => {
+  const arch = metadata.get('general.architecture');
   if (typeof arch !== 'string') throw new UserError('model', "metadata 'general.architecture' is missing");
-  const definition = textModel(arch);
-  const { h, w } = readModel(definition, file);
+  return arch;
+};
+
+/**
+ * A graph of a file's text model, from its header alone. Tensors that the architecture does not use are an error.
+ * @param name which of the model's graphs
+ * @param watches whether runs also tell which experts were chosen
+ */
+export const buildDecoder = (file: WeightSource, name = 'decoder', watches = false) => {
+  const arch = archOf(file.metadata);
+  const { h, graphs } = textModel(arch).open(file);
+  const build = graphs[name];
+  if (!build) throw new Error(`architecture '${arch}' has no graph '${name}'`);
   const g = new GraphBuilder('decoder');
-  definition.graphs.decoder(g, { h, w });
-  return { graph: g.build(), h };
+  build(g);
+  const experts = watches ? watchExperts(g) : [];
+  return { graph: g.build(), h, experts };
 };
 
 /** `llama: 12 tensors of f32, q8_0 with 263,000 parameters; trained for 2,048 positions`. */
@@ -115,43 +236,12 @@ const describeFile = ({ metadata, tensors }: WeightSource, nCtxTrain: number): s
   return `${arch}: ${stored.length} tensors of ${types} with ${count(n)} parameters; trained for ${count(nCtxTrain)} positions`;
 };
 
-type CacheShape = Readonly<Record<'nLayer' | 'nHeadKv' | 'headDim' | 'nCtxTrain', number>>;
-
-/** As short as a context may be; llama.cpp has the same bound. */
-const MIN_CTX = 8;
-
-/** On a device the cache is allocated at once and its memory is not known beforehand. */
-const DEVICE_CTX = 4096;
-
-const contextLength = (
-  asked: number,
-  h: CacheShape,
-  weightBytes: number,
-  device: Device,
-): { nCtx: number; note?: string } => {
-  const perPosition = 2 * 4 * h.nLayer * h.nHeadKv * h.headDim;
-  const gib = (bytes: number) => `${(bytes / 2 ** 30).toFixed(1)} GiB`;
-  if (weightBytes > totalmem())
-    throw new UserError('capacity', `the weights need ${gib(weightBytes)}, this machine has ${gib(totalmem())}`);
-  if (asked > 0) {
-    const need = weightBytes + asked * perPosition;
-    if (need > totalmem())
-      throw new UserError(
-        'capacity',
-        `a context of ${asked} needs ${gib(need)} with the weights, this machine has ${gib(totalmem())}`,
-        'use a smaller -c',
-      );
-    if (asked < MIN_CTX) return { nCtx: MIN_CTX, note: `context raised from ${asked} to ${MIN_CTX}` };
-    return { nCtx: asked };
-  }
-  const room = Math.floor(Math.max(0, freemem() - weightBytes) / 2 / perPosition);
-  const most = device.provider === 'cpu' ? Math.max(room, DEVICE_CTX) : DEVICE_CTX;
-  if (h.nCtxTrain <= most) return { nCtx: h.nCtxTrain };
-  return {
-    nCtx: most,
-    note: `context ${most} of the ${h.nCtxTrain} the model was trained for, to fit memory; -c sets it`,
-  };
-};
-
 /** Short enough to be interrupted on a CPU, long enough to fill a card. */
-const runLength = (device: Device): number => (device.provider === 'cpu' ? 64 : 512);
+const runLength = (asked: number | undefined, { provider, isSoftware }: Device): number =>
+  Math.min(asked ?? (provider === 'cpu' ? 64 : 512), isSoftware ? NARROW_RUN : Number.POSITIVE_INFINITY);
+
+/**
+ * From 32 new tokens on, ONNX Runtime's WebGPU attention shares values within subgroups, and silently goes wrong where
+ * these are as narrow as a software renderer's.
+ */
+const NARROW_RUN = 31;

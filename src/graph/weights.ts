@@ -60,6 +60,8 @@ export interface WeightRef {
   readonly tensor: StoredTensor;
   readonly shape: readonly number[];
   readonly rows?: RowRange;
+  /** Its slices along the outermost axis do not follow each other in the file: it is read slice by slice. */
+  readonly isScattered?: true;
   /** The i-th slice along the outermost axis. */
   at(i: number): WeightRef;
 }
@@ -99,10 +101,34 @@ const elementsOf = (vector: StoredTensor, from: number, to: number): WeightRef =
     decode: async () => (await vector.decode()).subarray(from, to),
   });
 
+/** Of each of the slices `[height, width]` that make up a stored matrix, some rows: `[n, rows, width]`. */
+const partOfSlices = (whole: WeightRef, [n, height, width]: SliceShape, rows: RowRange): WeightRef => {
+  const isAll = rows.to - rows.from === height;
+  const name = isAll ? whole.name : `${whole.name}[:, ${rows.from}..${rows.to}]`;
+  return {
+    name,
+    tensor: whole.tensor,
+    shape: [n, rows.to - rows.from, width],
+    ...(!isAll && { isScattered: true }),
+    at(i) {
+      const [from, to] = [i * height + rows.from, i * height + rows.to];
+      return refOf(whole.tensor, `${name}[${i}]`, [rows.to - rows.from, width], { from, to });
+    },
+  };
+};
+
+type SliceShape = readonly [n: number, height: number, width: number];
+
 /** A linear layer: weight `[nOut, nIn]`, bias `[nOut]`. */
 export interface Linear {
   readonly weight: WeightRef;
   readonly bias?: WeightRef;
+}
+
+/** A linear layer of each head's own: weight `[nHead, nOut, nIn]`, or turned over, `[nHead, nIn, nOut]`. */
+export interface HeadLinear {
+  readonly weight: WeightRef;
+  readonly isTurned: boolean;
 }
 
 /** A normalisation: by root mean square, or by mean and variance. */
@@ -162,6 +188,22 @@ export class Weights {
     return this.has(name) ? this.tensor(name, shape) : undefined;
   }
 
+  /**
+   * One stored matrix seen as several, no bytes moved: each of its n slices holds `heights[0]` rows of the first, then
+   * `heights[1]` of the second, ...; gives `[n, height, width]` for each. The file may write it with two axes or three.
+   */
+  slices(name: string, n: number, heights: readonly number[], width: number): WeightRef[] {
+    const height = heights.reduce((a, b) => a + b, 0);
+    const isFlat = this.#source.tensors.get(this.#prefix + name)?.shape.length === 2;
+    const whole = this.tensor(name, isFlat ? [n * height, width] : [n, height, width]);
+    let from = 0;
+    return heights.map((rows) => {
+      const part = partOfSlices(whole, [n, height, width], { from, to: from + rows });
+      from += rows;
+      return part;
+    });
+  }
+
   /** `name.weight` as `[nOut, nIn]`, and `name.bias` where the file has one. */
   linear(name: string, nIn: number, nOut: number): Linear {
     const weight = this.tensor(`${name}.weight`, [nOut, nIn]);
@@ -197,6 +239,12 @@ export class Weights {
   /** Marks tensors as known and unused, such as what later training stages left in a file. */
   ignore(name: string): void {
     if (this.has(name)) this.#claimed.add(this.#prefix + name);
+  }
+
+  /** The same of all tensors below `name`. */
+  ignoreBelow(name: string): void {
+    const prefix = `${this.#prefix}${name}.`;
+    for (const path of this.#source.tensors.keys()) if (path.startsWith(prefix)) this.#claimed.add(path);
   }
 
   /** The names of tensors that nobody asked for. */

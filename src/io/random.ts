@@ -248,7 +248,7 @@ const CONTROL = 3;
 const BYTE = 6;
 
 /** A vocabulary for the SentencePiece tokenizer: `<unk> <s> </s>`, the 256 bytes, the space, then words `▁w260` and so on. */
-const fillerVocabulary = (nVocab: number): TypedMetadata => {
+export const fillerVocabulary = (nVocab: number): TypedMetadata => {
   const bytes = Array.from({ length: 256 }, (_, b) => `<0x${b.toString(16).toUpperCase().padStart(2, '0')}>`);
   const fixed = ['<unk>', '<s>', '</s>', ...bytes, '▁'];
   const types = [UNKNOWN, CONTROL, CONTROL, ...bytes.map(() => BYTE)];

@@ -5,8 +5,7 @@ import { INPUT } from '../ops/leaves.ts';
 import { MERGE_HEADS, SPLIT_HEADS } from '../ops/shape.ts';
 import type { Tensor } from '../tensor.ts';
 import { size } from '../tensor.ts';
-import type { Computed, Emitter } from './emitter.ts';
-import type { LinearPattern, Matcher, Users, ValueAt } from './patterns.ts';
+import type { LinearPattern, Matcher, Users } from './patterns.ts';
 import { emitLinears, input, is, linearPattern, onlyUser } from './patterns.ts';
 
 /**
@@ -30,7 +29,7 @@ export const multiHeadAttention: Matcher = (merged, users, o) => {
     covers: [...(layers?.flatMap(({ covers }) => covers) ?? []), ...inner, merged],
     emit(o, valueAt) {
       const rows = layers
-        ? projected(o, layers, valueAt)
+        ? emitLinears(o, layers, valueAt)
         : [valueAt(input(q, 0)), ...[k, v].map((x) => valueAt(asRows ? input(x, 0) : x))];
       return new Map([[merged, o.node('MultiHeadAttention', rows, { num_heads: size(q, 1), scale: float(scale) })]]);
     },
@@ -42,11 +41,4 @@ const layersOf = (heads: readonly Tensor[], users: Users): readonly LinearPatter
   const layers = heads.flatMap((split) => linearPattern(input(split, 0)) ?? []);
   const areOurs = layers.every(({ covers }) => covers.every((x) => onlyUser(x, users)));
   return layers.length === heads.length && areOurs ? layers : undefined;
-};
-
-/** Queries, keys and values by one product; by two where queries are asked of fewer positions. */
-const projected = (o: Emitter, layers: readonly LinearPattern[], valueAt: ValueAt): readonly Computed[] => {
-  const [q, k] = layers;
-  if (q?.x === k?.x) return emitLinears(o, layers, valueAt);
-  return [...emitLinears(o, layers.slice(0, 1), valueAt), ...emitLinears(o, layers.slice(1), valueAt)];
 };

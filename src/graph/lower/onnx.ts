@@ -45,6 +45,7 @@ const contrib = new Set([
 const dataType: Readonly<Record<DType | StoredDType, TensorProto_DataType>> = {
   f32: TensorProto_DataType.FLOAT,
   f16: TensorProto_DataType.FLOAT16,
+  bf16: TensorProto_DataType.BFLOAT16,
   i64: TensorProto_DataType.INT64,
   i32: TensorProto_DataType.INT32,
   bool: TensorProto_DataType.BOOL,
