@@ -65,7 +65,7 @@ const computeGroup = optionGroup('Device', {
   compute: {
     choices: ['auto', 'f32', 'block', 'int8'] as const,
     default: 'auto' as const,
-    describe: 'auto is f32, exact; int8 is 2 x as fast',
+    describe: 'auto is f32, exact; int8 is faster',
   },
 });
 
