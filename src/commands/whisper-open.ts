@@ -7,14 +7,13 @@ import type { Session } from '../graph/device/session.ts';
 import { openSession } from '../graph/device/session.ts';
 import { lower } from '../graph/lower/lower.ts';
 import type { Compute } from '../graph/lower/target.ts';
-import type { MetadataValue, WeightSource } from '../graph/weights.ts';
+import type { MetadataValue } from '../graph/weights.ts';
 import type { MelBank } from '../io/audio/mel.ts';
 import { melBank, slaneyFilters } from '../io/audio/mel.ts';
-import { GGML_MAGIC, magicOf } from '../io/ggml/reader.ts';
-import { openWhisperCpp } from '../io/ggml/whisper.ts';
-import { openGguf } from '../io/gguf/reader.ts';
 import type { WhisperWords } from '../io/text/whisper-words.ts';
 import { readWhisperWords } from '../io/text/whisper-words.ts';
+import type { WhisperFile } from '../io/whisper/open.ts';
+import { openWhisper } from '../io/whisper/open.ts';
 import { readModel } from '../models/definition.ts';
 import type { SpecialTokens } from '../models/transcribe/special-tokens.ts';
 import { specialTokens } from '../models/transcribe/special-tokens.ts';
@@ -49,18 +48,10 @@ export interface SpeechModelFile {
   close(): Promise<void>;
 }
 
-interface SpeechFile extends WeightSource {
-  close(): Promise<void>;
-}
-
-/** A file of whisper.cpp, or GGUF. */
-const openFile = async (path: string): Promise<SpeechFile> =>
-  (await magicOf(path)) === GGML_MAGIC ? openWhisperCpp(path) : openGguf(path);
-
 /** Opens a speech model. Throws UserErrors that name what is wrong with the file, the device or the memory. */
 export const openSpeech = async (path: string, o: OpenSpeechOptions): Promise<SpeechModelFile> => {
   const start = performance.now();
-  const file = await openFile(path);
+  const file = await openWhisper(path);
   const sessions: Session[] = [];
   const close = async () => {
     await Promise.all(sessions.map((session) => session.close()));
@@ -126,7 +117,7 @@ const audioContext = (asked: number, { audio }: WhisperHparams): number => {
   return asked === 0 ? audio.nCtx : asked;
 };
 
-const melFilters = (file: SpeechFile, nMels: number): Float32Array => {
+const melFilters = (file: WhisperFile, nMels: number): Float32Array => {
   const filters = file.metadata.get('whisper.encoder.mel_filters');
   return Array.isArray(filters) ? Float32Array.from(filters, Number) : slaneyFilters(nMels);
 };
