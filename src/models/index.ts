@@ -4,6 +4,7 @@ import type { GraphBuilder } from '../graph/builder.ts';
 import type { MetadataValue, WeightSource } from '../graph/weights.ts';
 import { deepseek } from './deepseek.ts';
 import { deepseek2 } from './deepseek2.ts';
+import { deepseek2Next } from './deepseek2-next.ts';
 import type { ModelDefinition } from './definition.ts';
 import { readModel } from './definition.ts';
 import { llama, qwen2, qwen3 } from './llama.ts';
@@ -14,6 +15,7 @@ export type TextFamily = 'llama' | 'deepseek';
 /** What every text model's hyperparameters tell. */
 interface TextHparams {
   readonly nLayer: number;
+  readonly nEmbd: number;
   readonly nVocab: number;
   readonly nCtxTrain: number;
 }
@@ -31,21 +33,27 @@ interface TextModel {
   readonly graphs: readonly string[];
   /** @throws UserError 'model' where the source does not fit */
   open(source: WeightSource): OpenedTextModel;
+  /** Opens the layer that predicts a further token, which only some of its files have. */
+  readonly openNext?: TextModel['open'];
 }
 
 /** From outside all text models look the same; their own hyperparameters and weights stay theirs. */
-const textModelOf = <H extends TextHparams, W>(family: TextFamily, definition: ModelDefinition<H, W>): TextModel => ({
-  arch: definition.arch,
-  family,
-  graphs: Object.keys(definition.graphs),
-  open(source) {
-    const { h, w } = readModel(definition, source);
+const opener =
+  <H extends TextHparams, W>(definition: ModelDefinition<H, W>, share: 'all' | 'part'): TextModel['open'] =>
+  (source) => {
+    const { h, w } = readModel(definition, source, share);
     const graphs = Object.entries(definition.graphs).map(([name, build]) => [
       name,
       (g: GraphBuilder) => build(g, { h, w }),
     ]);
     return { h, graphs: Object.fromEntries(graphs) };
-  },
+  };
+
+const textModelOf = <H extends TextHparams, W>(family: TextFamily, definition: ModelDefinition<H, W>): TextModel => ({
+  arch: definition.arch,
+  family,
+  graphs: Object.keys(definition.graphs),
+  open: opener(definition, 'all'),
 });
 
 const textModels: readonly TextModel[] = [
@@ -53,7 +61,7 @@ const textModels: readonly TextModel[] = [
   textModelOf('llama', qwen2),
   textModelOf('llama', qwen3),
   textModelOf('deepseek', deepseek),
-  textModelOf('deepseek', deepseek2),
+  { ...textModelOf('deepseek', deepseek2), openNext: opener(deepseek2Next, 'part') },
 ];
 
 /** The model of an architecture. Throws a UserError that names what is supported. */

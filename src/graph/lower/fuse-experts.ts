@@ -120,7 +120,7 @@ const oneExpert = (
   expert: number,
 ): Computed => {
   const [gate, up] = [o.expert(w.gate, expert), o.expert(w.up, expert)];
-  const [a, b] = stackable([gate.ref, up.ref])
+  const [a, b] = stackable(o, [gate.ref, up.ref])
     ? o.nodeOf('Split', [o.product(rows, [gate, up], 2)], 2, { axis: -1, num_outputs: 2 })
     : [o.product(rows, [gate], 2), o.product(rows, [up], 2)];
   const inner = o.node('Mul', [o.node('QuickGelu', [a], { alpha: float(1) }), b]);

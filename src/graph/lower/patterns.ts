@@ -53,14 +53,19 @@ export const linearPattern = (y: Tensor): LinearPattern | undefined => {
 
 /** As few products as the forms of the weights allow for several layers; each layer's part is split off. */
 export const emitLinears = (o: Emitter, layers: readonly LinearPattern[], valueAt: ValueAt): Computed[] =>
-  stacks(layers).flatMap((stack) => emitStack(o, stack, valueAt));
+  stacks(o, layers).flatMap((stack) => emitStack(o, stack, valueAt));
 
 /** Neighbours of the same input and form together, in order. */
-const stacks = (layers: readonly LinearPattern[]): LinearPattern[][] => {
+const stacks = (o: Emitter, layers: readonly LinearPattern[]): LinearPattern[][] => {
   const all: LinearPattern[][] = [];
   for (const layer of layers) {
     const last = all.at(-1);
-    const fits = last?.[0]?.x === layer.x && stackable([...last, layer].map((l) => l.weight));
+    const fits =
+      last?.[0]?.x === layer.x &&
+      stackable(
+        o,
+        [...last, layer].map((l) => l.weight),
+      );
     if (last && fits) last.push(layer);
     else all.push([layer]);
   }

@@ -11,6 +11,8 @@ import { huggingFaceMetadata, openAiName } from './huggingface.ts';
 
 /** An open model; its files stay open until `close`. */
 export interface WhisperFile extends WeightSource {
+  /** The paths of all files with weights. */
+  readonly parts: readonly string[];
   close(): Promise<void>;
 }
 
@@ -20,17 +22,18 @@ export interface WhisperFile extends WeightSource {
  */
 export const openWhisper = async (path: string): Promise<WhisperFile> => {
   if (statSync(path, { throwIfNoEntry: false })?.isDirectory()) return openFolder(path);
-  return (await magicOf(path)) === 'lmgg' ? openWhisperCpp(path) : openGguf(path);
+  return (await magicOf(path)) === 'lmgg' ? { ...(await openWhisperCpp(path)), parts: [path] } : openGguf(path);
 };
 
 const openFolder = async (path: string): Promise<WhisperFile> => {
-  const { places, close } = await openSafetensors(await weightFiles(path));
+  const parts = await weightFiles(path);
+  const { places, close } = await openSafetensors(parts);
   try {
     const named = places.flatMap((place) => {
       const name = openAiName(place.name);
       return name === undefined ? [] : [[name, tensorAt(place.file, { ...place, name })] as const];
     });
-    return { metadata: await huggingFaceMetadata(path), tensors: new Map(named), close };
+    return { metadata: await huggingFaceMetadata(path), tensors: new Map(named), parts, close };
   } catch (error) {
     await close();
     throw error;
