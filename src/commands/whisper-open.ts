@@ -86,11 +86,17 @@ export const openSpeech = async (path: string, o: OpenSpeechOptions): Promise<Sp
       return session;
     };
     let alignment: Promise<Session> | undefined;
+    const [conv, encoder, cross, decoder] = await all([
+      open('conv'),
+      open('encoder'),
+      open('cross'),
+      open('decoder', { nCtx: h.text.nCtx, B: o.nSequence }),
+    ]);
     const graphs = {
-      conv: await open('conv'),
-      encoder: await open('encoder'),
-      cross: await open('cross'),
-      decoder: await open('decoder', { nCtx: h.text.nCtx, B: o.nSequence }),
+      conv,
+      encoder,
+      cross,
+      decoder,
       alignment: () => (alignment ??= open('alignment')),
     };
     const where = device.provider === 'cpu' ? `${device.name}, using ${o.threads}` : device.name;
@@ -112,6 +118,12 @@ export const openSpeech = async (path: string, o: OpenSpeechOptions): Promise<Sp
     await close();
     throw error;
   }
+};
+
+/** All that is promised, once nothing is under way any more: what was opened can then be closed if something failed. */
+const all = async <const P extends readonly Promise<Session>[]>(promises: P): Promise<{ [K in keyof P]: Session }> => {
+  await Promise.allSettled(promises);
+  return Promise.all(promises);
 };
 
 const audioContext = (asked: number, { audio }: WhisperHparams): number => {
