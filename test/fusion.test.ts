@@ -5,6 +5,8 @@ import { ModelProtoSchema, TensorProto_DataLocation } from 'onnx-buf';
 import { describe, expect, it } from 'vitest';
 import { attention, keyValue } from '../src/graph/blocks/attention.ts';
 import { cached } from '../src/graph/blocks/cache.ts';
+import type { EncoderLayer } from '../src/graph/blocks/encoder.ts';
+import { encoderLayer } from '../src/graph/blocks/encoder.ts';
 import { ffn } from '../src/graph/blocks/ffn.ts';
 import { mla } from '../src/graph/blocks/mla.ts';
 import { moe } from '../src/graph/blocks/moe.ts';
@@ -124,6 +126,31 @@ const gated = (types: readonly [string, string, string]) => (g: GraphBuilder) =>
   ];
   g.output('y', ffn(g, stream(g), { gate, up, down, act: 'silu' }));
 };
+
+/** Weights of an encoder's layer: keys may lack a bias, as Whisper's do. */
+const encoderWeights = (keyHasBias: boolean): EncoderLayer => {
+  const biased = (name: string, nIn: number, nOut: number, seed: number) =>
+    withBias(name, layer(name, nIn, nOut, seed), seed + 1);
+  const centred = (name: string, seed: number): Norm => ({
+    kind: 'layer',
+    weight: weight(`${name}.weight`, noise([D], seed)),
+    bias: weight(`${name}.bias`, noise([D], seed + 1)),
+    eps: 1e-6,
+  });
+  return {
+    attnNorm: centred('ln1', 80),
+    attn: {
+      q: biased('q', D, D, 82),
+      k: keyHasBias ? biased('k', D, D, 84) : layer('k', D, D, 84),
+      v: biased('v', D, D, 86),
+      o: biased('o', D, D, 88),
+    },
+    ffnNorm: centred('ln2', 90),
+    ffn: { up: biased('up', D, 96, 92), down: biased('down', 96, D, 94) },
+  };
+};
+const encoder = (keyHasBias: boolean, nKept?: number) => (g: GraphBuilder) =>
+  g.output('y', encoderLayer(g, g.input('x', 'f32', ['B', 3, D]), encoderWeights(keyHasBias), 4, 'gelu', nKept));
 
 const cache = { nCtx: 8, B: 1 };
 
@@ -294,6 +321,24 @@ const exact: readonly Case[] = [
     kernels: { SkipSimplifiedLayerNormalization: 1 },
   },
   {
+    title: "an encoder's layer: q, k and v in one product with one bias",
+    build: encoder(true),
+    runs: x3,
+    kernels: { FusedMatMul: 4, MultiHeadAttention: 1 },
+  },
+  {
+    title: "an encoder's layer whose keys have no bias",
+    build: encoder(false),
+    runs: x3,
+    kernels: { FusedMatMul: 4, MultiHeadAttention: 1 },
+  },
+  {
+    title: "an encoder's layer of which only the first token is read: its query apart from keys and values",
+    build: encoder(true, 1),
+    runs: x3,
+    kernels: { FusedMatMul: 5, MultiHeadAttention: 1 },
+  },
+  {
     title: 'a product alone',
     build: (g) => g.output('y', linear(g, stream(g), layer('w', D, 5, 62))),
     runs: x3,
@@ -310,6 +355,39 @@ describe('fused kernels', () => {
       await runGraph(build, runs, { sizes }),
     ];
     for (const [i, y] of found.entries()) expect(distance(y, expected[i]!)).toBeLessThan(2e-6);
+  });
+});
+
+describe('products of 8-bit integers', () => {
+  const int8: Target = { provider: 'cpu', compute: 'int8', fused: true };
+
+  it('stand for every product of a layer, and differ from float32 by their rounding alone', async () => {
+    const build = encoder(true);
+    expect(kernelsOf(lower(graphOf(build), int8, {}))).toEqual({
+      DynamicQuantizeMatMul: 4,
+      MultiHeadAttention: 1,
+    });
+    const [found] = await runGraph(build, x3, { target: int8 });
+    const [expected] = await runGraph(build, x3);
+    const error = nmse(Float32Array.from(found!.values), Float32Array.from(expected!.values));
+    expect(error).toBeGreaterThan(1e-7);
+    expect(error).toBeLessThan(1e-3);
+  });
+
+  it('keep a row of zeros, and the largest weight of each row to the last bit', async () => {
+    const w = f32([3, 4], [0, 0, 0, 0, 127, -1, 64, 2, -0.5, 0.25, 0, 0.5]);
+    const x = f32([1, 1, 4], [255, 0, 1, 2]); // activations of 0 to 255 are integers already
+    const build = (g: GraphBuilder) =>
+      g.output('y', linear(g, g.input('x', 'f32', [1, 1, 4]), { weight: weight('w.weight', w) }));
+    const [y] = await runGraph(build, [{ x }], { target: int8 });
+    expect(y!.values[0]).toBe(0);
+    expect(y!.values[1]).toBeCloseTo(127 * 255 + 64 + 4, 1);
+    expect(y!.values[2]).toBeCloseTo(-0.5 * 255 + 1, 2);
+  });
+
+  it('are not asked of devices that lack them', () => {
+    const program = lower(graphOf(encoder(true)), { ...int8, provider: 'webgpu' }, {});
+    expect(kernelsOf(program)).not.toHaveProperty('DynamicQuantizeMatMul');
   });
 });
 
@@ -416,7 +494,7 @@ describe('what only looks like a pattern stays plain', () => {
       },
       runs: x3,
       without: 'GroupQueryAttention',
-      kernels: { FusedMatMul: 4, MultiHeadAttention: 1 },
+      kernels: { FusedMatMul: 2, MultiHeadAttention: 1 },
     },
   ];
 
