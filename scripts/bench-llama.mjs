@@ -1,6 +1,6 @@
 /**
  * How fast grafo runs a language model of random weights on the CPU, beside llama.cpp where node-llama-cpp is installed.
- * Build first: npm run build; then: node scripts/bench-llama.mjs [--type q4_0] [--threads 2] [--rounds 3] [--peer FOLDER]
+ * Build first: npm run build; then: node scripts/bench-llama.mjs [--type q4_0|q4_k_m|...] [--threads 2] [--rounds 3] [--peer FOLDER]
  * FOLDER holds the node_modules with node-llama-cpp. Engines take turns, round by round; the table has medians of rounds.
  */
 import { execFile } from 'node:child_process';

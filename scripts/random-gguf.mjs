@@ -15,7 +15,7 @@ const [out] = positionals;
 const shape = SHAPES[values.shape];
 if (!out || !shape) {
   console.error(
-    `usage: node scripts/random-gguf.mjs OUT [--shape ${Object.keys(SHAPES).join('|')}] [--type f32|f16|bf16|q4_0|q8_0]`,
+    `usage: node scripts/random-gguf.mjs OUT [--shape ${Object.keys(SHAPES).join('|')}] [--type f16|q4_0|q4_k_m|q6_k|q8_0|...]`,
   );
   process.exit(2);
 }

@@ -8,6 +8,8 @@ import { cached } from '../src/graph/blocks/cache.ts';
 import type { EncoderLayer } from '../src/graph/blocks/encoder.ts';
 import { encoderLayer } from '../src/graph/blocks/encoder.ts';
 import { ffn } from '../src/graph/blocks/ffn.ts';
+import { mla } from '../src/graph/blocks/mla.ts';
+import { moe } from '../src/graph/blocks/moe.ts';
 import { norm } from '../src/graph/blocks/norm.ts';
 import { causal, rotary, unmasked } from '../src/graph/blocks/position.ts';
 import { residual } from '../src/graph/blocks/residual.ts';
@@ -20,6 +22,7 @@ import type { Target } from '../src/graph/lower/target.ts';
 import { add, mul, scale, silu } from '../src/graph/ops/arithmetic.ts';
 import { linear } from '../src/graph/ops/matmul.ts';
 import { rows } from '../src/graph/ops/select.ts';
+import { splitHeads } from '../src/graph/ops/shape.ts';
 import type { Sizes, Tensor } from '../src/graph/tensor.ts';
 import type { Linear, Norm, WeightSource } from '../src/graph/weights.ts';
 import { Weights } from '../src/graph/weights.ts';
@@ -151,6 +154,55 @@ const encoder = (keyHasBias: boolean, nKept?: number) => (g: GraphBuilder) =>
 
 const cache = { nCtx: 8, B: 1 };
 
+/** Values that keep a stream about as large as it is. */
+const quarter = (values: NdArray): NdArray => map(values, (v) => Math.fround(v / 4));
+
+/** Latent attention as DeepSeek's page writes it. */
+const latentLayer =
+  (nSeq: number) =>
+  (g: GraphBuilder): void => {
+    const [nHead, nNope, nRot, kvLoraRank, nValue] = [4, 8, 16, 24, 12];
+    const pos = g.input('pos', 'i64', [nSeq, 'T']);
+    const x = g.input('x', 'f32', [nSeq, 'T', D]);
+    const rotate = rotary(g, pos, { nRot, base: 1000, scaling: { kind: 'none' }, pairs: 'adjacent' });
+    const heads = (name: string, n: number, seed: number) =>
+      ({ weight: weight(`${name}.weight`, quarter(noise([nHead, n, kvLoraRank], seed))), isTurned: false }) as const;
+    const y = mla(g, x, {
+      q: layer('q', D, nHead * (nNope + nRot), 90),
+      kvDown: layer('kv', D, kvLoraRank + nRot, 91),
+      kvNorm: rms('kv_norm', kvLoraRank, 92),
+      kUp: heads('k', nNope, 93),
+      vUp: heads('v', nValue, 94),
+      o: layer('o', nHead * nValue, D, 95),
+      form: 'absorb',
+      nHead,
+      nRot,
+      kvLoraRank,
+      scale: 0.2,
+      rotate,
+      pos,
+      il: 0,
+    });
+    g.output('y', y);
+  };
+
+/** Eight experts, of which every token chooses two. */
+const expertLayer = (g: GraphBuilder): void => {
+  const experts = (name: string, nIn: number, nOut: number, seed: number) =>
+    weight(`${name}.weight`, quarter(noise([8, nOut, nIn], seed)));
+  const y = moe(g, stream(g), {
+    router: layer('router', D, 8, 96),
+    gate: experts('gate', D, 24, 97),
+    up: experts('up', D, 24, 98),
+    down: experts('down', 24, D, 99),
+    nExpertUsed: 2,
+    gating: 'softmax',
+    normalise: true,
+    scale: 1,
+  });
+  g.output('y', y);
+};
+
 const exact: readonly Case[] = [
   {
     title: 'grouped heads: one kernel for chunks and one for single tokens, q, k and v in one product',
@@ -207,6 +259,43 @@ const exact: readonly Case[] = [
     runs: oneSequence,
     sizes: cache,
     kernels: { FusedMatMul: 2, GroupQueryAttention: 2 },
+  },
+  {
+    title: 'heads that turn by themselves',
+    build: (g) => {
+      const pos = g.input('pos', 'i64', ['B', 'T']);
+      const rotate = rotary(g, pos, { nRot: 16, base: 1000, scaling: { kind: 'none' }, pairs: 'adjacent' });
+      g.output('y', rotate(splitHeads(g, g.input('x', 'f32', ['B', 'T', D]), D / 16)));
+    },
+    runs: oneSequence,
+    sizes: cache,
+    kernels: { RotaryEmbedding: 1 },
+  },
+  {
+    title: 'latent rows: one kernel for chunks and one for single tokens, on one buffer',
+    build: latentLayer(1),
+    runs: oneSequence,
+    sizes: cache,
+    kernels: { FusedMatMul: 4, GroupQueryAttention: 2, RotaryEmbedding: 2, SimplifiedLayerNormalization: 1 },
+  },
+  {
+    title: 'latent rows of two sequences',
+    build: latentLayer(2),
+    runs: decoding(
+      [
+        [0, 1, 2],
+        [0, 1, 2],
+      ],
+      [[3], [2]],
+    ),
+    sizes: { nCtx: 8, B: 2 },
+    kernels: { FusedMatMul: 4, GroupQueryAttention: 1, RotaryEmbedding: 2, SimplifiedLayerNormalization: 1 },
+  },
+  {
+    title: 'experts: four behind each condition, gate and up in one product',
+    build: expertLayer,
+    runs: [{ x: noise([2, 3, D], 40) }, { x: noise([1, 1, D], 41) }],
+    kernels: { FusedMatMul: 17, QuickGelu: 8 },
   },
   {
     title: 'gate and up are one product',
@@ -370,7 +459,7 @@ describe('what only looks like a pattern stays plain', () => {
       runs: oneSequence,
       sizes: cache,
       without: 'GroupQueryAttention',
-      kernels: { FusedMatMul: 4 },
+      kernels: { FusedMatMul: 4, RotaryEmbedding: 1 },
     },
     {
       title: 'heads that turn by other positions than their rows have',
@@ -391,7 +480,7 @@ describe('what only looks like a pattern stays plain', () => {
       runs: oneSequence.map(({ x, pos }) => ({ x: x!, pos: pos!, turns: map(pos!, (p) => 6 - p) })),
       sizes: cache,
       without: 'GroupQueryAttention',
-      kernels: { FusedMatMul: 4 },
+      kernels: { FusedMatMul: 4, RotaryEmbedding: 2 },
     },
     {
       title: 'attention without a cache',

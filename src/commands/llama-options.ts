@@ -206,10 +206,6 @@ const gpuLayers = (text: string): 'none' | 'all' => {
   return text === '0' ? 'none' : 'all';
 };
 
-const loading = optionGroup('Loading', {
-  cache: { type: 'boolean', default: true, describe: 'keep prepared weights (see grafo cache)' },
-});
-
 /** Flags of llama.cpp that have nothing, or only one thing, to set here, and what is said of them. */
 const acceptedOnly = optionGroup('Accepted from llama.cpp', {
   'n-gpu-layers': {
@@ -235,7 +231,6 @@ export const llamaOptions = {
   ...sampling,
   ...tools,
   ...deviceOptions,
-  ...loading,
   ...reportOptions,
   ...acceptedOnly,
 };

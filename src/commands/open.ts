@@ -1,6 +1,5 @@
 /** A text model's file, opened: read, built, lowered and loaded on the chosen device. */
 import { UserError } from '../errors.ts';
-import type { MlaForm } from '../graph/blocks/mla.ts';
 import { GraphBuilder } from '../graph/builder.ts';
 import type { Device, Wish } from '../graph/device/device.ts';
 import { deviceId } from '../graph/device/device.ts';
@@ -22,9 +21,10 @@ import type { TextFamily } from '../models/index.ts';
 import { familiesOf, textModel } from '../models/index.ts';
 import type { Speculation } from '../models/speculation.ts';
 import { createSpeculation } from '../models/speculation.ts';
+import { watchExperts } from '../models/watch-experts.ts';
 import { contextLength } from './context-length.ts';
 import { findDevice } from './devices.ts';
-import { createExpertStats, type ExpertStats, watchExperts } from './expert-stats.ts';
+import { createExpertStats, type ExpertStats } from './expert-stats.ts';
 import { keepingOf } from './keeping.ts';
 import { cacheFolder } from './options.ts';
 import { overridden } from './override-kv.ts';
@@ -36,6 +36,8 @@ export interface PlacementOptions {
   readonly threads: number;
   readonly compute: 'auto' | Compute;
   readonly fused: boolean;
+  /** Whether prepared weights are kept for later starts. */
+  readonly cache: boolean;
   readonly progress?: Progress;
   /** One line for a person. */
   notice(line: string): void;
@@ -45,7 +47,7 @@ export interface OpenOptions extends PlacementOptions {
   /** Whose models may be opened. */
   readonly family: TextFamily;
   /** What the cache of latent attention holds. */
-  readonly mla: 'auto' | MlaForm;
+  readonly mla: 'auto' | 'absorb' | 'expand';
   /** Whether the model's own layer for further tokens guesses them. */
   readonly speculation: 'none' | 'draft-mtp';
   /** Count which experts the tokens choose. */
@@ -56,8 +58,6 @@ export interface OpenOptions extends PlacementOptions {
   readonly nCtx: number;
   /** Tokens in one run at most; by device if absent. */
   readonly nTokenPerRun?: number;
-  /** Whether prepared weights are kept for later starts. */
-  readonly cache: boolean;
   /** One line for a person who wants to know more. */
   detail(line: string): void;
 }
@@ -106,7 +106,7 @@ export const openText = (path: string, options: OpenOptions): Promise<TextModelF
     if (note) options.notice(note);
 
     const compute = options.compute === 'auto' ? 'block' : options.compute;
-    const keeping = options.cache ? await keepingOf(stored.parts, options) : undefined;
+    const keeping = options.cache ? await keepingOf(path, stored.parts, options) : undefined;
     const load = (graph: Graph) =>
       openSession(lower(graph, { provider: device.provider, compute, fused: options.fused }, { nCtx, B: 1 }), device, {
         threads: options.threads,

@@ -1,4 +1,5 @@
 /** An image model's file, opened: read, built, lowered and loaded on the chosen device. */
+import { statSync } from 'node:fs';
 import { UserError } from '../errors.ts';
 import { GraphBuilder } from '../graph/builder.ts';
 import type { Device, Wish } from '../graph/device/device.ts';
@@ -14,6 +15,7 @@ import { createClassifier } from '../models/classifier.ts';
 import { readModel } from '../models/definition.ts';
 import { vit } from '../models/vit.ts';
 import { findDevice } from './devices.ts';
+import { keepingOf } from './keeping.ts';
 import { cacheFolder } from './options.ts';
 
 export interface OpenVitOptions {
@@ -22,6 +24,8 @@ export interface OpenVitOptions {
   readonly threads: number;
   readonly compute: 'auto' | Compute;
   readonly fused: boolean;
+  /** Whether prepared weights are kept for later starts. */
+  readonly cache: boolean;
   /** Side of the images, where it is not the one the model was trained on. */
   readonly imageSize?: number;
   /** Whether answers tell where the model looked. */
@@ -60,10 +64,13 @@ export const openImageModel = async (path: string, options: OpenVitOptions): Pro
     if (compute === 'int8' && device.provider !== 'cpu')
       throw new UserError('device', `compute int8 does not run on ${deviceId(device)}`, 'use --device cpu with it');
     const program = lower(g.build(), { provider: device.provider, compute, fused: options.fused }, {});
+    const isFile = statSync(path).isFile(); // a folder of several is read anew each time
+    const keeping = options.cache && isFile ? await keepingOf(path, [path], options) : undefined;
     const session = await openSession(program, device, {
       threads: options.threads,
       cacheFolder: cacheFolder(),
       strict: options.strictDevice,
+      ...(keeping && { keeping }),
       ...(options.progress && { progress: options.progress }),
     });
     const where = device.provider === 'cpu' ? `${device.name}, using ${options.threads}` : device.name;

@@ -23,6 +23,7 @@ import { createSpeechModel } from '../models/transcribe/speech-model.ts';
 import type { WhisperHparams } from '../models/whisper.ts';
 import { whisper, withAudioContext } from '../models/whisper.ts';
 import { findDevice } from './devices.ts';
+import { keepingOf } from './keeping.ts';
 import type { PlacementOptions } from './open.ts';
 import { cacheFolder } from './options.ts';
 
@@ -50,6 +51,8 @@ export interface SpeechModelFile {
 }
 
 interface SpeechFile extends WeightSource {
+  /** All files of a model that is split. */
+  readonly parts?: readonly string[];
   close(): Promise<void>;
 }
 
@@ -76,6 +79,7 @@ export const openSpeech = async (path: string, o: OpenSpeechOptions): Promise<Sp
     const weightBytes = [...file.tensors.values()].reduce((sum, t) => sum + t.byteLength, 0);
     const { device, why } = await findDevice(o.wish, weightBytes);
     const compute: Compute = o.compute === 'auto' ? 'block' : o.compute;
+    const keeping = o.cache ? await keepingOf(path, file.parts ?? [path], o) : undefined;
     const open = async (name: keyof typeof whisper.graphs, sizes: Readonly<Record<string, number>> = {}) => {
       const g = new GraphBuilder(name);
       whisper.graphs[name](g, { h, w });
@@ -86,6 +90,7 @@ export const openSpeech = async (path: string, o: OpenSpeechOptions): Promise<Sp
         threads: o.threads,
         cacheFolder: cacheFolder(),
         strict: o.strictDevice,
+        ...(keeping && { keeping }),
         ...(o.progress && { progress: o.progress }),
       });
       sessions.push(session);

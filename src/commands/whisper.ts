@@ -87,6 +87,7 @@ const openModel = async (
       threads: flags.threads ?? physicalCores(),
       compute: flags.compute,
       fused: flags['flash-attn'] !== 'off' && !flags['no-flash-attn'],
+      cache: flags.cache,
       audioCtx: flags['audio-ctx'],
       nSequence: Math.max(flags['best-of'], flags['beam-size']),
       notice,

@@ -31,8 +31,8 @@ const IR_VERSION = 10n;
 
 /** Operators of ONNX Runtime's own domain; all others are of the ONNX standard. */
 const contrib = new Set([
-  'FusedMatMul',
   'DynamicQuantizeMatMul',
+  'FusedMatMul',
   'GatherBlockQuantized',
   'GroupQueryAttention',
   'MatMulNBits',

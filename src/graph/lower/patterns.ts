@@ -54,14 +54,19 @@ export const linearPattern = (y: Tensor): LinearPattern | undefined => {
 
 /** As few products as the forms of the weights allow for several layers; each layer's part is split off. */
 export const emitLinears = (o: Emitter, layers: readonly LinearPattern[], valueAt: ValueAt): Computed[] =>
-  stacks(layers).flatMap((stack) => emitStack(o, stack, valueAt));
+  stacks(o, layers).flatMap((stack) => emitStack(o, stack, valueAt));
 
 /** Neighbours of the same input and form together, in order. */
-const stacks = (layers: readonly LinearPattern[]): LinearPattern[][] => {
+const stacks = (o: Emitter, layers: readonly LinearPattern[]): LinearPattern[][] => {
   const all: LinearPattern[][] = [];
   for (const layer of layers) {
     const last = all.at(-1);
-    const fits = last?.[0]?.x === layer.x && stackable([...last, layer].map((l) => l.weight));
+    const fits =
+      last?.[0]?.x === layer.x &&
+      stackable(
+        o,
+        [...last, layer].map((l) => l.weight),
+      );
     if (last && fits) last.push(layer);
     else all.push([layer]);
   }
@@ -91,7 +96,7 @@ const stackedBias = (o: Emitter, layers: readonly LinearPattern[]): Computed | u
   const refs = layers.flatMap(({ bias }) => (is(bias, WEIGHT) ? [bias.attrs as WeightRef] : []));
   if (refs.length < layers.length) return undefined;
   const n = refs.reduce((sum, { shape }) => sum + (shape[0] ?? 0), 0);
-  return o.computed(refs.map(({ name }) => name).join('+'), [n], async () => {
+  return o.computed(refs.map(({ name }) => name).join('+'), [n], 'end to end', async () => {
     const all = new Float32Array(n);
     let at = 0;
     for (const { tensor, rows } of refs) {

@@ -5,8 +5,8 @@ export type Provider = 'cpu' | 'cuda' | 'webgpu' | 'dml' | 'coreml';
 
 /**
  * How weights are multiplied.
- * f32: widened, float32 arithmetic; the yardstick. block: 4- and 8-bit blocks as the file has them. int8: rounded to
- * 8 bits with one scale for each output, and activations with one for a whole input: the fastest where rows are many.
+ * f32: widened, float32 arithmetic; the yardstick. block: 4- and 8-bit blocks as the file has them. int8: rounded to 8
+ * bits, one scale for each output and one for all activations of a product; block where a target has no such kernel.
  */
 export type Compute = 'f32' | 'block' | 'int8';
 
@@ -29,19 +29,19 @@ const everywhere = [
 
 /** Kernels beyond the ONNX standard, by provider; CoreML leaves what it lacks to the CPU's. */
 const kernels: Readonly<Record<Provider, ReadonlySet<string>>> = {
-  cpu: new Set([...everywhere, 'FusedMatMul', 'RotaryEmbedding', 'DynamicQuantizeMatMul']),
+  cpu: new Set([...everywhere, 'DynamicQuantizeMatMul', 'FusedMatMul', 'RotaryEmbedding']),
   coreml: new Set([...everywhere, 'FusedMatMul']),
   cuda: new Set([...everywhere, 'FusedMatMul']),
   webgpu: new Set(everywhere),
   dml: new Set(everywhere),
 };
 
-/** Kernels that take weights in a form of their own: they stand for no pattern, so fused or not does not matter. */
-const weightKernels: ReadonlySet<string> = new Set(['MatMulNBits', 'GatherBlockQuantized', 'DynamicQuantizeMatMul']);
+/** Kernels that take quantised weights: they stand for no pattern, so fused or not does not matter to them. */
+const blockKernels: ReadonlySet<string> = new Set(['MatMulNBits', 'GatherBlockQuantized', 'DynamicQuantizeMatMul']);
 
 /** Whether the target has a kernel of this name and may use it. */
 export const hasKernel = (target: Target, name: string): boolean =>
-  kernels[target.provider].has(name) && (target.fused || weightKernels.has(name));
+  kernels[target.provider].has(name) && (target.fused || blockKernels.has(name));
 
 /**
  * MatMulNBits' accuracy_level: 4 rounds activations to int8 per block, as llama.cpp's kernels do, and is the fast
