@@ -106,7 +106,7 @@ export const openText = (path: string, options: OpenOptions): Promise<TextModelF
     if (note) options.notice(note);
 
     const compute = options.compute === 'auto' ? 'block' : options.compute;
-    const keeping = options.cache ? await keepingOf(path, stored.parts, options) : undefined;
+    const keeping = options.cache ? await keepingOf(path, stored.parts, options.notice) : undefined;
     const load = (graph: Graph) =>
       openSession(lower(graph, { provider: device.provider, compute, fused: options.fused }, { nCtx, B: 1 }), device, {
         threads: options.threads,

@@ -68,7 +68,7 @@ export const openSpeech = async (path: string, o: OpenSpeechOptions): Promise<Sp
     const weightBytes = [...file.tensors.values()].reduce((sum, t) => sum + t.byteLength, 0);
     const { device, why } = await findDevice(o.wish, weightBytes);
     const compute: Compute = o.compute === 'auto' ? 'block' : o.compute;
-    const keeping = o.cache ? await keepingOf(path, file.parts, o) : undefined;
+    const keeping = o.cache ? await keepingOf(path, file.parts, o.notice) : undefined;
     const open = async (name: keyof typeof whisper.graphs, sizes: Readonly<Record<string, number>> = {}) => {
       const g = new GraphBuilder(name);
       whisper.graphs[name](g, { h, w });

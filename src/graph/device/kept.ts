@@ -170,6 +170,7 @@ export const evict = async (cacheFolder: string, limit: number, newest: KeptProg
   for (const kept of await listKept(cacheFolder)) {
     if (kept.folder === newest.folder) continue;
     room -= kept.byteLength;
-    if (room < 0) await removeKept(kept);
+    // Windows does not remove what another process has mapped: that goes the next time.
+    if (room < 0) await removeKept(kept).catch(() => undefined);
   }
 };
