@@ -310,11 +310,11 @@ describe.skipIf(!words)('grafo whisper', () => {
   });
 
   it.each<readonly [title: string, args: readonly string[], code: number, message: RegExp]>([
-    ['a file that is no audio', [new URL(import.meta.url).pathname], 3, /no audio/],
-    ['a longer audio context than the model has', ['-ac', '1501', 'x.wav'], 2, /--audio-ctx is 1501/],
+    ['a file that is no audio', [import.meta.filename], 3, /no audio/],
+    ['a longer audio context than the model has', ['-ac', '1501', import.meta.filename], 2, /--audio-ctx is 1501/],
     ['a language nobody speaks', ['-l', 'elvish', 'x.wav'], 2, /'elvish'/],
-    ['two formats for stdout', ['-of', '-', '-otxt', '-osrt', 'x.wav'], 2, /--output-file -/],
-    ['voice activity without a model', ['--vad', 'x.wav'], 2, /--vad needs a model/],
+    ['two formats for stdout', ['-of', '-', '-otxt', '-osrt', import.meta.filename], 2, /--output-file -/],
+    ['voice activity without a model', ['--vad', import.meta.filename], 2, /--vad needs a model/],
     ['no recording', [], 2, /no recording/],
   ])('refuses %s', async (_, args, code, message) => {
     const result = await whisper(...args);
