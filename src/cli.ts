@@ -3,13 +3,14 @@ import { createRequire } from 'node:module';
 import { normaliseArguments } from './commands/arguments.ts';
 import type { Command } from './commands/command.ts';
 import { optionGroup } from './commands/command.ts';
+import { deepseekCommand } from './commands/deepseek.ts';
 import { commandHelp, overview } from './commands/help.ts';
 import { llamaCommand } from './commands/llama.ts';
 import { nearest } from './commands/nearest.ts';
 import type { ErrorKind } from './errors.ts';
 import { messageOf, UserError } from './errors.ts';
 
-const commands: readonly Command[] = [llamaCommand];
+const commands: readonly Command[] = [llamaCommand, deepseekCommand];
 
 /** What every command understands. */
 const commonOptions = optionGroup('Help', {

@@ -1,5 +1,7 @@
 /** One answer: feeds a prompt at a position of the cache, streams text as it is written, and says how it ended. */
 import { detokenizer } from '../io/text/detokenizer.ts';
+import type { Piece, ThoughtSplitter } from '../io/text/thoughts.ts';
+import { thoughtSplitter } from '../io/text/thoughts.ts';
 import type { Tokenizer } from '../io/text/tokenizer.ts';
 import { Interrupted } from '../models/decoder.ts';
 import type { FinishReason, Step } from '../models/generate.ts';
@@ -19,12 +21,24 @@ export interface AnswerOptions {
   readonly stops: readonly string[];
   readonly special: boolean;
   readonly signal: AbortSignal;
+  /** Present where thoughts are told apart from the text. */
+  readonly thoughts?: ThoughtOptions;
   /** Receives text as soon as it is certain. */
-  write(text: string): Promise<void>;
+  write(piece: Piece): Promise<void>;
+}
+
+export interface ThoughtOptions {
+  /** The prompt has begun a thought. */
+  readonly isOpen: boolean;
+  /** Tokens of thought before it is closed; -1: as many as the model likes. */
+  readonly budget: number;
 }
 
 export interface Answer {
+  /** What the model says; thoughts are not in it where they are told apart. */
   readonly text: string;
+  /** What it thought before; empty where thoughts are not told apart. */
+  readonly reasoning: string;
   readonly ids: readonly number[];
   readonly finish: FinishReason | 'reverse';
   readonly promptMs: number;
@@ -39,8 +53,10 @@ export const answer = async (prompt: readonly number[], o: AnswerOptions): Promi
   let first: number | undefined;
   let last = start;
   const ids: number[] = [];
-  const pieces = detokenizer(o.tokenizer, { special: o.special });
-  let text = '';
+  const pieces = detokenizer(o.tokenizer, { special: o.special, specials: thinkTags(o) });
+  const splitter = o.thoughts && thoughtSplitter(o.thoughts.isOpen);
+  const said = { thought: '', text: '' };
+  let all = '';
   let finish: Answer['finish'] = 'interrupt';
 
   const step: Step = async (tokens, pos) => {
@@ -48,8 +64,14 @@ export const answer = async (prompt: readonly number[], o: AnswerOptions): Promi
     if (ids.length === 0) promptEnd = performance.now();
     return logits;
   };
+  const give = async (given: readonly Piece[]): Promise<void> => {
+    for (const piece of given) {
+      said[piece.kind] += piece.text;
+      await o.write(piece);
+    }
+  };
   const tokens = generate(step, prompt, {
-    sampler: o.sampler,
+    sampler: o.thoughts && splitter ? closing(o.sampler, o.tokenizer, o.thoughts.budget, splitter) : o.sampler,
     pos: o.pos,
     nCtx: o.nCtx,
     endOfGeneration: o.nPredict === -2 ? new Set() : o.tokenizer.endOfGeneration,
@@ -67,9 +89,9 @@ export const answer = async (prompt: readonly number[], o: AnswerOptions): Promi
       first ??= last;
       ids.push(next.value);
       const piece = pieces.push(next.value);
-      text += piece;
-      await o.write(piece);
-      if (o.stops.some((stop) => text.includes(stop, text.length - piece.length - stop.length))) {
+      all += piece;
+      await give(splitter ? splitter.push(piece) : [{ kind: 'text', text: piece }]);
+      if (o.stops.some((stop) => all.includes(stop, all.length - piece.length - stop.length))) {
         finish = 'reverse';
         break;
       }
@@ -78,10 +100,10 @@ export const answer = async (prompt: readonly number[], o: AnswerOptions): Promi
     if (!(error instanceof Interrupted)) throw error;
   }
   const rest = pieces.end();
-  text += rest;
-  await o.write(rest);
+  await give(splitter ? [...splitter.push(rest), ...splitter.end()] : [{ kind: 'text', text: rest }]);
   return {
-    text,
+    text: said.text,
+    reasoning: said.thought,
     ids,
     finish,
     promptMs: promptEnd - start,
@@ -89,3 +111,31 @@ export const answer = async (prompt: readonly number[], o: AnswerOptions): Promi
     generateMs: first === undefined ? 0 : last - first,
   };
 };
+
+/** A sampler that ends a thought of more tokens than the budget: it then chooses the closing tag, token by token. */
+const closing = (
+  sampler: Sampler,
+  tokenizer: Tokenizer,
+  budget: number,
+  splitter: Pick<ThoughtSplitter, 'isThinking'>,
+): Pick<Sampler, 'sample' | 'accept'> => {
+  if (budget < 0) return sampler;
+  const tag = tokenizer.encode('</think>\n\n', { addSpecial: false });
+  let spent = 0;
+  let next = 0;
+  return {
+    sample(logits) {
+      if (next === 0 && splitter.isThinking && spent++ < budget) return sampler.sample(logits);
+      const isClosing = splitter.isThinking || next > 0;
+      const id = isClosing ? tag[next] : undefined;
+      if (id === undefined) return sampler.sample(logits);
+      next++;
+      return id;
+    },
+    accept: (id) => sampler.accept(id),
+  };
+};
+
+/** Thoughts are told apart by their tags, which must be seen even where a vocabulary calls them control tokens. */
+const thinkTags = ({ thoughts, tokenizer }: AnswerOptions): ReadonlySet<number> =>
+  new Set(thoughts ? ['<think>', '</think>'].flatMap((tag) => tokenizer.idOf(tag) ?? []) : []);

@@ -10,6 +10,8 @@ import type { Writer, Written } from './writer.ts';
 export interface ChatSession {
   readonly template: ChatTemplate;
   readonly tokenizer: Tokenizer;
+  /** Further variables of the template. */
+  readonly kwargs?: Readonly<Record<string, unknown>>;
   readonly writer: Writer;
   readonly interrupts: Interrupts;
   /** Hears of every answer, once it is complete. */
@@ -20,7 +22,10 @@ type History = readonly ChatMessage[];
 
 /** One turn: the whole conversation as a prompt, then the answer; gives the conversation with it. */
 export const turn = async (chat: ChatSession, history: History): Promise<{ written: Written; history: History }> => {
-  const prompt = encodeChat(chat.tokenizer, chat.template, history, { addGenerationPrompt: true });
+  const prompt = encodeChat(chat.tokenizer, chat.template, history, {
+    addGenerationPrompt: true,
+    ...(chat.kwargs && { kwargs: chat.kwargs }),
+  });
   const written = await chat.writer.write(prompt, chat.interrupts.signal);
   await write('\n');
   chat.onAnswer(written);

@@ -18,6 +18,18 @@ const input = optionGroup('Input', {
     default: 0,
     describe: 'length of the context; 0: as trained',
   },
+  mla: {
+    choices: ['auto', 'absorb', 'expand'] as const,
+    default: 'auto' as const,
+    describe: 'what the cache of latent attention holds',
+  },
+  'override-kv': {
+    type: 'string',
+    array: true,
+    default: [] as string[],
+    placeholder: 'K=T:V',
+    describe: "metadata KEY=TYPE:VALUE instead of the file's",
+  },
   'batch-size': { alias: 'b', type: 'number', whole: true, least: 1, default: 2048, describe: 'the most for -ub' },
   'ubatch-size': {
     alias: 'ub',
@@ -51,6 +63,17 @@ const output = optionGroup('Output', {
   color: { alias: 'co', type: 'string', default: 'auto', coerce: onOffAuto, describe: 'set off the prompt' },
 });
 
+/** Variables of a chat template. */
+const jsonObject = (text: string): Readonly<Record<string, unknown>> => {
+  try {
+    const value: unknown = JSON.parse(text);
+    if (typeof value === 'object' && value !== null && !Array.isArray(value)) return { ...value };
+  } catch (error) {
+    if (!(error instanceof SyntaxError)) throw error;
+  }
+  throw new UserError('usage', `--chat-template-kwargs '${text}' is no JSON object`, 'like {"thinking":true}');
+};
+
 const chat = optionGroup('Chat', {
   conversation: { alias: 'cnv', type: 'boolean', describe: 'chat (default: if there is a template)' },
   'system-prompt': { alias: 'sys', type: 'string', describe: 'system message' },
@@ -63,6 +86,32 @@ const chat = optionGroup('Chat', {
   'single-turn': { alias: 'st', type: 'boolean', default: false, describe: 'answer once and exit' },
   'chat-template': { type: 'string', describe: 'name of a format, or Jinja text' },
   'chat-template-file': { type: 'string', placeholder: 'FILE', describe: 'Jinja text from a file' },
+  'chat-template-kwargs': {
+    type: 'string',
+    coerce: jsonObject,
+    placeholder: 'JSON',
+    describe: 'what the template may ask: \'{"thinking":true}\'',
+  },
+});
+
+const reasoning = optionGroup('Reasoning', {
+  'reasoning-format': {
+    choices: ['auto', 'none', 'deepseek'] as const,
+    default: 'auto' as const,
+    describe: 'thoughts apart from the text, or not; auto: in chat',
+  },
+  thinking: {
+    choices: ['show', 'hide', 'only'] as const,
+    default: 'show' as const,
+    describe: 'thoughts on stdout',
+  },
+  'reasoning-budget': {
+    type: 'number',
+    whole: true,
+    least: -1,
+    default: -1,
+    describe: 'tokens of thought before it is closed; -1: any',
+  },
 });
 
 const sampling = optionGroup('Sampling', {
@@ -172,6 +221,7 @@ export const llamaOptions = {
   ...input,
   ...output,
   ...chat,
+  ...reasoning,
   ...sampling,
   ...tools,
   ...deviceOptions,

@@ -1,11 +1,13 @@
 /** A text model's file, opened: read, built, lowered and loaded on the chosen device. */
 import { freemem, totalmem } from 'node:os';
 import { UserError } from '../errors.ts';
+import type { MlaForm } from '../graph/blocks/mla.ts';
 import { GraphBuilder } from '../graph/builder.ts';
 import type { Device, Wish } from '../graph/device/device.ts';
 import { deviceId } from '../graph/device/device.ts';
 import type { Progress } from '../graph/device/files.ts';
 import { openSession } from '../graph/device/session.ts';
+import { cacheBytes } from '../graph/graph.ts';
 import { Hparams } from '../graph/hparams.ts';
 import { lower } from '../graph/lower/lower.ts';
 import type { Compute } from '../graph/lower/target.ts';
@@ -16,11 +18,19 @@ import type { Tokenizer } from '../io/text/tokenizer.ts';
 import { readTokenizer } from '../io/text/tokenizer.ts';
 import type { Decoder } from '../models/decoder.ts';
 import { createDecoder } from '../models/decoder.ts';
-import { textModel } from '../models/index.ts';
+import type { TextFamily } from '../models/index.ts';
+import { familiesOf, textModel } from '../models/index.ts';
 import { findDevice } from './devices.ts';
 import { cacheFolder } from './options.ts';
+import { overridden } from './override-kv.ts';
 
 export interface OpenOptions {
+  /** Whose models may be opened. */
+  readonly family: TextFamily;
+  /** What the cache of latent attention holds. */
+  readonly mla: 'auto' | MlaForm;
+  /** Metadata that counts instead of the file's. */
+  readonly overrides: ReadonlyMap<string, MetadataValue>;
   readonly wish: Wish;
   readonly strictDevice: boolean;
   readonly threads: number;
@@ -61,15 +71,19 @@ export const withGguf = async <R>(path: string, read: (file: WeightSource) => Pr
 
 /** Opens a text model. Throws UserErrors that name what is wrong with the file, the device or the memory. */
 export const openText = (path: string, options: OpenOptions): Promise<TextModelFile> =>
-  withGguf(path, async (file) => {
+  withGguf(path, async (stored) => {
     const start = performance.now();
-    const { graph, h } = buildDecoder(file);
+    const file = overridden(stored, options.overrides);
+    expectFamily(file, path, options.family);
+    const { graph, h, cacheNote } = chosenGraph(file, options.mla);
     const tokenizer = readTokenizer(file.metadata);
     options.detail(describeFile(file, h.nCtxTrain));
+    if (cacheNote) options.notice(cacheNote);
 
     const weightBytes = [...file.tensors.values()].reduce((sum, t) => sum + t.byteLength, 0);
     const { device, why } = await findDevice(options.wish, weightBytes);
-    const { nCtx, note } = contextLength(options.nCtx, h, weightBytes, device);
+    const cache = { perPosition: cacheBytes(graph), nCtxTrain: h.nCtxTrain };
+    const { nCtx, note } = contextLength(options.nCtx, cache, weightBytes, device);
     if (note) options.notice(note);
 
     const compute = options.compute === 'auto' ? 'block' : options.compute;
@@ -95,14 +109,50 @@ export const openText = (path: string, options: OpenOptions): Promise<TextModelF
     };
   });
 
-/** The decoder graph of a file, from its header alone. Tensors that the architecture does not use are an error. */
-export const buildDecoder = (file: WeightSource) => {
-  const arch = file.metadata.get('general.architecture');
+/** Throws a UserError that names the command for this file where it is not the one that was typed. */
+const expectFamily = ({ metadata }: WeightSource, path: string, family: TextFamily): void => {
+  const arch = archOf(metadata);
+  const families = familiesOf(metadata, arch);
+  if (families.includes(family)) return;
+  const [own = family] = families;
+  throw new UserError(
+    'model',
+    `'${path}' has architecture '${arch}', which grafo ${own} runs`,
+    `grafo ${own} -m ${path}`,
+  );
+};
+
+/** The graph in the form asked for, and what its cache takes of memory where there is a choice. */
+const chosenGraph = (file: WeightSource, mla: OpenOptions['mla']) => {
+  if (!textModel(archOf(file.metadata)).graphs.includes('expanded'))
+    return { ...buildDecoder(file), cacheNote: undefined };
+  const [latent, plain] = [buildDecoder(file), buildDecoder(file, 'expanded')];
+  const [small, large] = [cacheBytes(latent.graph), cacheBytes(plain.graph)];
+  // Measured: the latent row is ahead at every position, and is the only form whose cache is written in place.
+  if (mla === 'expand') return { ...plain, cacheNote: `cache: ${kib(large)} a token, keys and values of every head` };
+  const share = ((100 * small) / large).toFixed(1);
+  return {
+    ...latent,
+    cacheNote: `cache: ${kib(small)} a token, ${share} % of the ${kib(large)} of plain keys and values`,
+  };
+};
+
+const kib = (bytes: number): string => `${(bytes / 1024).toFixed(1)} KiB`;
+
+const archOf = (metadata: ReadonlyMap<string, MetadataValue>): string => {
+  const arch = metadata.get('general.architecture');
   if (typeof arch !== 'string') throw new UserError('model', "metadata 'general.architecture' is missing");
-  const definition = textModel(arch);
-  const h = definition.hparams(new Hparams(file.metadata, arch));
+  return arch;
+};
+
+/**
+ * A graph of a file's text model, from its header alone. Tensors that the architecture does not use are an error.
+ * @param name which of the model's graphs
+ */
+export const buildDecoder = (file: WeightSource, name = 'decoder') => {
+  const arch = archOf(file.metadata);
   const weights = new Weights(file);
-  const w = definition.weights(weights, h);
+  const { h, graphs } = textModel(arch).open(new Hparams(file.metadata, arch), weights);
   const unclaimed = weights.unclaimed();
   if (unclaimed.length > 0) {
     const names = unclaimed.slice(0, 3).join("', '") + (unclaimed.length > 3 ? "', ..." : "'");
@@ -111,8 +161,10 @@ export const buildDecoder = (file: WeightSource) => {
       `architecture '${arch}' does not use ${unclaimed.length} of the file's tensors: '${names}`,
     );
   }
+  const build = graphs[name];
+  if (!build) throw new Error(`architecture '${arch}' has no graph '${name}'`);
   const g = new GraphBuilder('decoder');
-  definition.graphs.decoder(g, { h, w });
+  build(g);
   return { graph: g.build(), h };
 };
 
@@ -126,8 +178,6 @@ const describeFile = ({ metadata, tensors }: WeightSource, nCtxTrain: number): s
   return `${arch}: ${stored.length} tensors of ${types} with ${count(n)} parameters; trained for ${count(nCtxTrain)} positions`;
 };
 
-type CacheShape = Readonly<Record<'nLayer' | 'nHeadKv' | 'headDim' | 'nCtxTrain', number>>;
-
 /** As short as a context may be; llama.cpp has the same bound. */
 const MIN_CTX = 8;
 
@@ -136,11 +186,10 @@ const DEVICE_CTX = 4096;
 
 const contextLength = (
   asked: number,
-  h: CacheShape,
+  { perPosition, nCtxTrain }: { readonly perPosition: number; readonly nCtxTrain: number },
   weightBytes: number,
   device: Device,
 ): { nCtx: number; note?: string } => {
-  const perPosition = 2 * 4 * h.nLayer * h.nHeadKv * h.headDim;
   const gib = (bytes: number) => `${(bytes / 2 ** 30).toFixed(1)} GiB`;
   if (weightBytes > totalmem())
     throw new UserError('capacity', `the weights need ${gib(weightBytes)}, this machine has ${gib(totalmem())}`);
@@ -157,10 +206,10 @@ const contextLength = (
   }
   const room = Math.floor(Math.max(0, freemem() - weightBytes) / 2 / perPosition);
   const most = device.provider === 'cpu' ? Math.max(room, DEVICE_CTX) : DEVICE_CTX;
-  if (h.nCtxTrain <= most) return { nCtx: h.nCtxTrain };
+  if (nCtxTrain <= most) return { nCtx: nCtxTrain };
   return {
     nCtx: most,
-    note: `context ${most} of the ${h.nCtxTrain} the model was trained for, to fit memory; -c sets it`,
+    note: `context ${most} of the ${nCtxTrain} the model was trained for, to fit memory; -c sets it`,
   };
 };
 

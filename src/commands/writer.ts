@@ -1,9 +1,10 @@
 /** Writes answers one after the other and remembers which tokens the cache holds: only what changed is computed. */
 import { UserError } from '../errors.ts';
+import { opensThought } from '../io/text/thoughts.ts';
 import type { Tokenizer } from '../io/text/tokenizer.ts';
 import type { SamplingOptions } from '../models/sampling.ts';
 import { createSampler } from '../models/sampling.ts';
-import type { Answer, AnswerOptions } from './answer.ts';
+import type { Answer, AnswerOptions, ThoughtOptions } from './answer.ts';
 import { answer } from './answer.ts';
 import type { Timings } from './timings.ts';
 
@@ -14,6 +15,8 @@ export interface WriterOptions extends Pick<AnswerOptions, 'nCtx' | 'nPredict' |
   readonly step: StoppableStep;
   readonly tokenizer: Tokenizer;
   readonly sampling: SamplingOptions;
+  /** Present where thoughts are told apart from the text. */
+  readonly thoughts?: Pick<ThoughtOptions, 'budget'>;
   /** How long the model took to load, for the timings. */
   readonly loadMs: number;
 }
@@ -33,7 +36,7 @@ export interface Writer {
   write(prompt: readonly number[], signal: AbortSignal): Promise<Written>;
 }
 
-export const createWriter = ({ step, sampling, loadMs, ...options }: WriterOptions): Writer => {
+export const createWriter = ({ step, sampling, loadMs, thoughts, ...options }: WriterOptions): Writer => {
   const { tokenizer, nCtx } = options;
   const sampler = createSampler(sampling, tokenizer.vocabSize);
   const cached: number[] = [];
@@ -51,6 +54,7 @@ export const createWriter = ({ step, sampling, loadMs, ...options }: WriterOptio
       for (const id of fresh) sampler.accept(id);
       const done = await answer(fresh, {
         ...options,
+        ...(thoughts && { thoughts: { ...thoughts, isOpen: opensThought(tailOf(prompt, tokenizer)) } }),
         sampler,
         signal,
         pos: kept,
@@ -73,6 +77,10 @@ export const createWriter = ({ step, sampling, loadMs, ...options }: WriterOptio
     },
   };
 };
+
+/** The end of a prompt, long enough for a tag and a line break, of whatever tokens they are made. */
+const tailOf = (prompt: readonly number[], tokenizer: Tokenizer): string =>
+  tokenizer.decode(prompt.slice(-16), { special: true });
 
 const commonPrefix = (a: readonly number[], b: readonly number[]): number => {
   let n = 0;

@@ -44,3 +44,7 @@ export const cost = (graph: Graph, sizes: Sizes): Cost =>
   graph.nodes
     .map((node) => nodeCost(node, sizes))
     .reduce((a, b) => ({ flops: a.flops + b.flops, bytes: a.bytes + b.bytes }), { flops: 0, bytes: 0 });
+
+/** Bytes that one token of one sequence takes in everything the session keeps. */
+export const cacheBytes = (graph: Graph): number =>
+  graph.states.map(({ state }) => storedBytes(sized(state, { B: 1, nCtx: 1 }))).reduce((sum, bytes) => sum + bytes, 0);

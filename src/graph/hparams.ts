@@ -2,6 +2,9 @@
 import { UserError } from '../errors.ts';
 import type { MetadataValue } from './weights.ts';
 
+/** Far beyond any model; each layer has tensors, and a file holds less than this many. */
+const MAX_LAYERS = 10_000;
+
 export class Hparams {
   readonly #metadata: ReadonlyMap<string, MetadataValue>;
   readonly #arch: string;
@@ -57,6 +60,13 @@ export class Hparams {
     if (list.length < n || !list.every((x) => Number.isSafeInteger(x) && x > 0))
       throw this.#wrong(key, `${n} positive whole numbers`);
     return list.slice(0, n);
+  }
+
+  /** Layers of the model itself: files may count layers that predict further tokens among their blocks. */
+  layerCount(): number {
+    const [nBlock, nNext] = [this.int('block_count'), this.count('nextn_predict_layers', 0)];
+    if (nBlock > MAX_LAYERS || nNext >= nBlock) throw this.#wrong('block_count', `${nNext + 1} to ${MAX_LAYERS}`);
+    return nBlock - nNext;
   }
 
   /** The number of tokens in the vocabulary. */

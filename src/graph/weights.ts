@@ -56,6 +56,8 @@ export interface WeightRef {
   readonly tensor: StoredTensor;
   readonly shape: readonly number[];
   readonly rows?: RowRange;
+  /** Its slices along the outermost axis do not follow each other in the file: it is read slice by slice. */
+  readonly isScattered?: true;
   /** The i-th slice along the outermost axis. */
   at(i: number): WeightRef;
 }
@@ -80,10 +82,34 @@ const refOf = (
   },
 });
 
+/** Of each of the slices `[height, width]` that make up a stored matrix, some rows: `[n, rows, width]`. */
+const partOfSlices = (whole: WeightRef, [n, height, width]: SliceShape, rows: RowRange): WeightRef => {
+  const isAll = rows.to - rows.from === height;
+  const name = isAll ? whole.name : `${whole.name}[:, ${rows.from}..${rows.to}]`;
+  return {
+    name,
+    tensor: whole.tensor,
+    shape: [n, rows.to - rows.from, width],
+    ...(!isAll && { isScattered: true }),
+    at(i) {
+      const [from, to] = [i * height + rows.from, i * height + rows.to];
+      return refOf(whole.tensor, `${name}[${i}]`, [rows.to - rows.from, width], { from, to });
+    },
+  };
+};
+
+type SliceShape = readonly [n: number, height: number, width: number];
+
 /** A linear layer: weight `[nOut, nIn]`, bias `[nOut]`. */
 export interface Linear {
   readonly weight: WeightRef;
   readonly bias?: WeightRef;
+}
+
+/** A linear layer of each head's own: weight `[nHead, nOut, nIn]`, or turned over, `[nHead, nIn, nOut]`. */
+export interface HeadLinear {
+  readonly weight: WeightRef;
+  readonly isTurned: boolean;
 }
 
 /** A normalisation: by root mean square, or by mean and variance. */
@@ -133,6 +159,22 @@ export class Weights {
   /** The same, or undefined where the file has none. */
   optional(name: string, shape: readonly number[]): WeightRef | undefined {
     return this.has(name) ? this.tensor(name, shape) : undefined;
+  }
+
+  /**
+   * One stored matrix seen as several, no bytes moved: each of its n slices holds `heights[0]` rows of the first, then
+   * `heights[1]` of the second, ...; gives `[n, height, width]` for each. The file may write it with two axes or three.
+   */
+  slices(name: string, n: number, heights: readonly number[], width: number): WeightRef[] {
+    const height = heights.reduce((a, b) => a + b, 0);
+    const isFlat = this.#source.tensors.get(this.#prefix + name)?.shape.length === 2;
+    const whole = this.tensor(name, isFlat ? [n * height, width] : [n, height, width]);
+    let from = 0;
+    return heights.map((rows) => {
+      const part = partOfSlices(whole, [n, height, width], { from, to: from + rows });
+      from += rows;
+      return part;
+    });
   }
 
   /** `name.weight` as `[nOut, nIn]`, and `name.bias` where the file has one. */

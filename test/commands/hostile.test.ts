@@ -229,13 +229,13 @@ describe('a file is refused in one sentence, soon, when', () => {
     ],
     [
       'it uses more experts than it has',
-      meta('experts', { 'llama.expert_used_count': u32(5) }, 'moe'),
+      meta('experts', { 'llama.expert_used_count': u32(5) }, 'llama/moe'),
       4,
       /expert_used_count is 5/,
     ],
     [
       'it uses none of its experts',
-      meta('no-experts', { 'llama.expert_used_count': u32(0) }, 'moe'),
+      meta('no-experts', { 'llama.expert_used_count': u32(0) }, 'llama/moe'),
       4,
       /expert_used_count is 0/,
     ],

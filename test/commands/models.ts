@@ -13,12 +13,11 @@ export interface Changes {
   readonly tensors?: (all: readonly TensorToWrite[]) => readonly TensorToWrite[];
 }
 
-/** Writes a changed copy of the fixture `llama/BASE.gguf` into the scratch folder; gives its path. */
-export const changedModel = async (name: string, changes: Changes, base = 'gqa-f32'): Promise<string> => {
-  const file = await openGguf(fixture(`llama/${base}.gguf`));
+/** Writes a changed copy of the fixture `BASE.gguf` into the scratch folder; gives its path. */
+export const changedModel = async (name: string, changes: Changes, base = 'llama/gqa-f32'): Promise<string> => {
+  const file = await openGguf(fixture(`${base}.gguf`));
   try {
-    const metadata: Record<string, TypedValue> = {};
-    for (const [key, value] of file.metadata) metadata[key] = typed(key, value);
+    const metadata: Record<string, TypedValue> = { ...typedMetadata(file.metadata) };
     for (const [key, value] of Object.entries(changes.metadata ?? {})) {
       if (value) metadata[key] = value;
       else delete metadata[key];
@@ -26,7 +25,7 @@ export const changedModel = async (name: string, changes: Changes, base = 'gqa-f
     const tensors = [...file.tensors.values()];
     const path = join(scratch, `${name}.gguf`);
     await writeGguf(path, {
-      metadata: metadata satisfies TypedMetadata,
+      metadata,
       tensors: changes.tensors?.(tensors) ?? tensors,
     });
     return path;
@@ -34,6 +33,10 @@ export const changedModel = async (name: string, changes: Changes, base = 'gqa-f
     await file.close();
   }
 };
+
+/** A file's metadata to be written again. */
+export const typedMetadata = (metadata: ReadonlyMap<string, MetadataValue>): TypedMetadata =>
+  Object.fromEntries([...metadata].map(([key, value]) => [key, typed(key, value)]));
 
 /** The type a value has in a llama file; the reader gives values without it. */
 const typed = (key: string, value: MetadataValue): TypedValue => {
@@ -46,4 +49,4 @@ const typed = (key: string, value: MetadataValue): TypedValue => {
   return { type: 'array', of: key.endsWith('scores') ? 'f32' : 'i32', value: value.map(Number) };
 };
 
-const isReal = (key: string): boolean => /epsilon|freq_base|factor/.test(key);
+const isReal = (key: string): boolean => /epsilon|freq_base|factor|multiplier|weights_scale/.test(key);

@@ -22,16 +22,18 @@ export interface Place {
   readonly nSeq?: number;
   /** Whether the CPU may do what the device cannot; it may if absent. */
   readonly strict?: boolean;
+  /** Which of the model's graphs; the decoder if absent. */
+  readonly graph?: string;
 }
 
 /** Opens a model, and closes it after `use`. */
 export const withDecoder = <R>(
   path: string,
-  { compute, fused, provider = 'cpu', nSeq = 1, strict = false }: Arithmetic & Place,
+  { compute, fused, provider = 'cpu', nSeq = 1, strict = false, graph: name }: Arithmetic & Place,
   use: (decoder: Decoder) => Promise<R>,
 ): Promise<R> =>
   withGguf(path, async (file) => {
-    const { graph, h } = buildDecoder(file);
+    const { graph, h } = buildDecoder(file, name);
     const program = lower(graph, { provider, compute, fused }, { nCtx: 320, B: nSeq });
     const device: Device = { provider, index: 0, name: provider, state: { kind: 'available' } };
     const session = await openSession(program, device, { threads: 1, cacheFolder: join(scratch, 'cache'), strict });

@@ -2,16 +2,31 @@
 import type { GraphBuilder } from '../builder.ts';
 import { activate, add, div, mul, scale, sigmoid, softmax, sum } from '../ops/arithmetic.ts';
 import { expertLinear, linear } from '../ops/matmul.ts';
-import { take, topK } from '../ops/select.ts';
+import { limitGroups, take, topK } from '../ops/select.ts';
 import { flatten, list, repeatRows, sumRows, unflatten } from '../ops/shape.ts';
 import type { Tensor } from '../tensor.ts';
 import type { Linear, WeightRef } from '../weights.ts';
 import type { FfnOptions } from './ffn.ts';
 import { ffn } from './ffn.ts';
 
-export interface MoeOptions {
+/** How tokens find their experts. */
+interface RoutingOptions {
   /** Scores `[nExpert]` for each token. */
   readonly router: Linear;
+  readonly nExpertUsed: number;
+  /** What turns scores into probabilities. */
+  readonly gating: 'softmax' | 'sigmoid';
+  /** Added to the probabilities when experts are chosen, not when they are weighed (DeepSeek-V3's `exp_probs_b`). */
+  readonly selectionBias?: WeightRef;
+  /** Chosen are only experts of the best groups (DeepSeek-V3, section 2.1.2); of all groups if absent. */
+  readonly groups?: { readonly nGroup: number; readonly nGroupUsed: number };
+  /** Whether the chosen experts' weights are made to sum to 1. */
+  readonly normalise: boolean;
+  /** What the chosen experts' weights are multiplied by. */
+  readonly scale: number;
+}
+
+export interface MoeOptions extends RoutingOptions {
   /** Experts' weights, `[nExpert, nFf, nEmbd]`. */
   readonly gate: WeightRef;
   readonly up: WeightRef;
@@ -19,26 +34,24 @@ export interface MoeOptions {
   readonly down: WeightRef;
   /** An expert that every token uses. */
   readonly shared?: FfnOptions;
-  readonly nExpertUsed: number;
-  /** What turns scores into probabilities. */
-  readonly gating: 'softmax' | 'sigmoid';
-  /** Added to the probabilities when experts are chosen, not when they are weighed (DeepSeek-V3's `exp_probs_b`). */
-  readonly selectionBias?: WeightRef;
-  /** Whether the chosen experts' weights are made to sum to 1. */
-  readonly normalise: boolean;
-  /** What the chosen experts' weights are multiplied by. */
-  readonly scale: number;
 }
+
+/** Which experts each token of `[nToken, nEmbd]` uses, and how much each counts: both `[nToken, nExpertUsed]`. */
+const route = (g: GraphBuilder, tokens: Tensor, m: RoutingOptions): { chosen: Tensor; weights: Tensor } => {
+  const scores = linear(g, tokens, m.router); // [nToken, nExpert]
+  const probs = m.gating === 'softmax' ? softmax(g, scores) : sigmoid(g, scores);
+  const biased = m.selectionBias ? add(g, probs, g.weight(m.selectionBias)) : probs;
+  const limited = m.groups ? limitGroups(g, biased, m.groups.nGroup, m.groups.nGroupUsed) : biased;
+  const chosen = topK(g, limited, m.nExpertUsed);
+  const raw = take(g, probs, chosen);
+  const normalised = m.normalise ? div(g, raw, sum(g, raw)) : raw;
+  return { chosen, weights: m.scale === 1 ? normalised : scale(g, normalised, m.scale) };
+};
 
 /** For each token of `[B, T, nEmbd]` the weighted sum of what its chosen experts say. */
 export const moe = (g: GraphBuilder, x: Tensor, m: MoeOptions): Tensor => {
   const tokens = flatten(g, x, 'nToken'); // [nToken, nEmbd]
-  const scores = linear(g, tokens, m.router); // [nToken, nExpert]
-  const probs = m.gating === 'softmax' ? softmax(g, scores) : sigmoid(g, scores);
-  const chosen = topK(g, m.selectionBias ? add(g, probs, g.weight(m.selectionBias)) : probs, m.nExpertUsed);
-  const raw = take(g, probs, chosen); // [nToken, nExpertUsed]
-  const normalised = m.normalise ? div(g, raw, sum(g, raw)) : raw;
-  const weights = m.scale === 1 ? normalised : scale(g, normalised, m.scale);
+  const { chosen, weights } = route(g, tokens, m);
 
   // One row for each token and each of its experts.
   const ids = list(g, chosen, 'nChoice');

@@ -3,7 +3,8 @@ import type { Float, Tuple } from '../op.ts';
 import type { Sizes, TensorType } from '../tensor.ts';
 import type { WeightRef } from '../weights.ts';
 import { CachePlan } from './cache-plan.ts';
-import { product, rows } from './forms.ts';
+import type { HeadForm } from './forms.ts';
+import { headProduct, product, rows } from './forms.ts';
 import type { InitializerGroup } from './initializers.ts';
 import { computedGroup, denseGroup } from './initializers.ts';
 import type { Target } from './target.ts';
@@ -164,6 +165,11 @@ export class Emitter {
   /** x times the transposes of these weights, side by side: `[..., nIn]` -> `[..., sum of nOut]`. */
   product(x: Value, weights: readonly Value[]): Computed {
     return product(this, x, weights.map(storedIn));
+  }
+
+  /** Every head's rows times the transpose of its own weight, `[nHead, nOut, nIn]` as it is stored or turned over. */
+  headProduct(x: Value, weight: Value, form: HeadForm): Computed {
+    return headProduct(this, x, storedIn(weight), form);
   }
 
   /** Rows of a stored table `[n, d]` by ids `[...]` -> `[..., d]`, float32. */

@@ -60,3 +60,27 @@ export const rows = (o: Emitter, table: WeightRef, ids: Value): Computed => {
   }
   return o.node('Gather', [o.weight(table), ids]);
 };
+
+/** How each head's own weight is stored, and whether all heads see the same rows. */
+export interface HeadForm {
+  readonly isTurned: boolean;
+  readonly isShared: boolean;
+}
+
+/** x `[B, nHead or 1, T, nIn]` times the transposes of weights `[nHead, nOut, nIn]` (or turned) -> `[B, nHead, T, nOut]`. */
+export const headProduct = (o: Emitter, x: Value, weight: WeightRef, { isTurned, isShared }: HeadForm): Computed => {
+  const [nHead, nOut] = weight.shape as readonly [number, number, number];
+  if (isTurned || !runsInBlocks(o, weight, 'MatMulNBits')) {
+    if (isTurned) return o.node('MatMul', [x, o.weight(weight)]);
+    if (o.has('FusedMatMul')) return o.node('FusedMatMul', [x, o.weight(weight)], { transB: 1 });
+    return o.node('MatMul', [x, o.node('Transpose', [o.weight(weight)], { perm: [0, 2, 1] })]);
+  }
+  const heads = Array.from({ length: nHead }, (_, head) => weight.at(head));
+  if (isShared) {
+    const all = product(o, o.node('Squeeze', [x, o.i64([1])]), heads); // [B, T, nHead * nOut]
+    return o.node('Transpose', [o.node('Reshape', [all, o.i64([0, 0, nHead, nOut])])], { perm: [0, 2, 1, 3] });
+  }
+  const rows = o.nodeOf('Split', [x, o.i64(heads.map(() => 1))], nHead, { axis: 1 });
+  const products = heads.map((head, i) => product(o, rows[i] as Computed, [head]));
+  return o.node('Concat', products, { axis: 1 });
+};

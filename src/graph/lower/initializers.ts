@@ -35,9 +35,13 @@ const joined = (parts: readonly Uint8Array[]): Uint8Array => {
 /** In turn, so that no more than one weight is held in a foreign form. */
 const eachRef = async <R>(refs: readonly WeightRef[], read: (ref: WeightRef) => Promise<R>): Promise<R[]> => {
   const out: R[] = [];
-  for (const ref of refs) out.push(await read(ref));
+  for (const ref of refs.flatMap(runs)) out.push(await read(ref));
   return out;
 };
+
+/** Parts of a weight whose rows lie together in the file. */
+const runs = (ref: WeightRef): readonly WeightRef[] =>
+  ref.isScattered ? Array.from({ length: ref.shape[0] ?? 0 }, (_, i) => ref.at(i)) : [ref];
 
 const width = (ref: WeightRef): number => ref.shape.at(-1) ?? 1;
 const height = (ref: WeightRef): number => elements(ref.shape.slice(0, -1));

@@ -3,7 +3,7 @@ import type { GraphBuilder } from '../builder.ts';
 import { expectRank, op } from '../op.ts';
 import type { Dim, Tensor } from '../tensor.ts';
 import { size } from '../tensor.ts';
-import type { Linear } from '../weights.ts';
+import type { HeadLinear, Linear } from '../weights.ts';
 
 /** x `[..., nIn]` times the transpose of weight `[nOut, nIn]` -> `[..., nOut]`. */
 export const LINEAR = op<2>({
@@ -45,6 +45,26 @@ export const EXPERT_LINEAR = op<3>({
     4 * (x.size + y.size) + Math.min(weight.dims[0] ?? 0, x.dims[0] ?? 0) * 4 * (weight.size / (weight.dims[0] ?? 1)),
 });
 
+/**
+ * Every head's rows times the transpose of that head's own weight: x `[B, nHead, T, nIn]`, or `[B, 1, T, nIn]` that all
+ * heads share, weight `[nHead, nOut, nIn]` (turned: `[nHead, nIn, nOut]`) -> `[B, nHead, T, nOut]`.
+ */
+export const HEAD_LINEAR = op<2, { isTurned: boolean }>({
+  name: 'head_linear',
+  infer([x, weight], { isTurned }) {
+    expectRank(x, 4, 'x');
+    expectRank(weight, 3, 'weight');
+    const nHead = size(weight, 0);
+    const [nIn, nOut] = isTurned ? [size(weight, 1), size(weight, 2)] : [size(weight, 2), size(weight, 1)];
+    if (size(x, -1) !== nIn) throw new Error(`rows of ${size(x, -1)} times weights of ${nIn}`);
+    if (size(x, 1) !== 1 && size(x, 1) !== nHead) throw new Error(`${size(x, 1)} heads meet weights of ${nHead}`);
+    return { dtype: x.dtype, shape: [x.shape[0] as Dim, nHead, x.shape[2] as Dim, nOut] };
+  },
+  lower: (o, [x, weight], { isTurned }, [type]) =>
+    o.headProduct(x, weight, { isTurned, isShared: size(type, 1) === 1 }),
+  flops: ([x], y) => 2 * y.size * (x.dims.at(-1) ?? 0),
+});
+
 /** x times a layer's weight, plus its bias where it has one. The node is named after the weight. */
 export const linear = (g: GraphBuilder, x: Tensor, { weight, bias }: Linear): Tensor => {
   const label = weight.name.replace(/^(.*\.)?([^.]+)\.weight$/, '$2');
@@ -65,3 +85,9 @@ export const BIAS = op<2>({
 
 export const expertLinear = (g: GraphBuilder, x: Tensor, weight: Tensor, ids: Tensor): Tensor =>
   g.add(EXPERT_LINEAR, [x, weight, ids], undefined);
+
+export const headLinear = (g: GraphBuilder, x: Tensor, { weight, isTurned }: HeadLinear): Tensor =>
+  g.add(HEAD_LINEAR, [x, g.weight(weight)], { isTurned });
+
+/** The layer with its weights transposed: from outputs back to inputs. */
+export const turnedOver = ({ weight, isTurned }: HeadLinear): HeadLinear => ({ weight, isTurned: !isTurned });

@@ -40,6 +40,33 @@ export const TOP_K = op<1, { k: number }>({
   flops: ([x]) => x.size,
 });
 
+/**
+ * Leaves the best groups of each row `[nRow, n]` as they are and the others out of any choice, -Infinity: n / nGroup
+ * neighbours are a group, which is worth the sum of its two best (DeepSeek-V3, section 2.1.2). Of equals, the first.
+ */
+export const LIMIT_GROUPS = op<1, { nGroup: number; nGroupUsed: number }>({
+  name: 'limit_groups',
+  infer([x], { nGroup, nGroupUsed }) {
+    expectRank(x, 2, 'x');
+    if (size(x, 1) % nGroup !== 0) throw new Error(`${size(x, 1)} do not divide into ${nGroup} groups`);
+    if (nGroupUsed < 1 || nGroupUsed > nGroup) throw new Error(`the best ${nGroupUsed} of ${nGroup} groups`);
+    return { dtype: x.dtype, shape: x.shape };
+  },
+  lower(o, [x], { nGroup, nGroupUsed }, [type]) {
+    const width = size(type, 1) / nGroup;
+    const groups = o.node('Reshape', [x, o.i64([-1, nGroup, width])]);
+    const [best] = o.nodeOf('TopK', [groups, o.i64([Math.min(2, width)])], 2, { axis: -1, largest: 1, sorted: 1 });
+    const worth = o.node('ReduceSum', [best, o.i64([-1])], { keepdims: 0 }); // [nRow, nGroup]
+    const chosen = o.nodeOf('TopK', [worth, o.i64([nGroupUsed])], 2, { axis: -1, largest: 1, sorted: 1 })[1];
+    const shut = o.node('Expand', [o.f32([Number.NEGATIVE_INFINITY]), o.node('Shape', [worth])]);
+    const open = o.node('Expand', [o.f32([0]), o.node('Shape', [chosen])]);
+    const mask = o.node('ScatterElements', [shut, chosen, open], { axis: -1 });
+    const limited = o.node('Add', [groups, o.node('Unsqueeze', [mask, o.i64([-1])])]);
+    return o.node('Reshape', [limited, o.i64([-1, size(type, 1)])]);
+  },
+  flops: ([x]) => 2 * x.size,
+});
+
 /** Elements of each row by that row's own indices: x `[..., n]`, indices `[..., k]` -> `[..., k]`. */
 export const TAKE = op<2>({
   name: 'take',
@@ -57,3 +84,5 @@ export const rows = (g: GraphBuilder, table: WeightRef, ids: Tensor): Tensor =>
 export const pick = (g: GraphBuilder, x: Tensor, at: Tensor): Tensor => g.add(PICK, [x, at], undefined);
 export const topK = (g: GraphBuilder, x: Tensor, k: number): Tensor => g.add(TOP_K, [x], { k });
 export const take = (g: GraphBuilder, x: Tensor, at: Tensor): Tensor => g.add(TAKE, [x, at], undefined);
+export const limitGroups = (g: GraphBuilder, x: Tensor, nGroup: number, nGroupUsed: number): Tensor =>
+  g.add(LIMIT_GROUPS, [x], { nGroup, nGroupUsed });

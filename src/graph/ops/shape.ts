@@ -31,6 +31,17 @@ export const MERGE_HEADS = op<1>({
     ]),
 });
 
+/** One head given to n: `[B, 1, T, d]` -> `[B, n, T, d]`. */
+export const REPEAT_HEADS = op<1, { nHead: number }>({
+  name: 'repeat_heads',
+  infer([x], { nHead }) {
+    expectRank(x, 4, 'x');
+    if (size(x, 1) !== 1) throw new Error(`${size(x, 1)} heads where one is to be repeated`);
+    return { dtype: x.dtype, shape: withDim(x.shape, 1, nHead) };
+  },
+  lower: (o, [x], { nHead }) => o.node('Expand', [x, o.i64([1, nHead, 1, 1])]),
+});
+
 /** All axes but the last become one, whose name is given: `[B, T, d]` -> `[nRow, d]`. */
 export const FLATTEN = op<1, { rows: string }>({
   name: 'flatten',
@@ -124,6 +135,7 @@ export const TRANSPOSE = op<1, { perm: readonly number[] }>({
 
 export const splitHeads = (g: GraphBuilder, x: Tensor, nHead: number): Tensor => g.add(SPLIT_HEADS, [x], { nHead });
 export const mergeHeads = (g: GraphBuilder, x: Tensor): Tensor => g.add(MERGE_HEADS, [x], undefined);
+export const repeatHeads = (g: GraphBuilder, x: Tensor, nHead: number): Tensor => g.add(REPEAT_HEADS, [x], { nHead });
 export const flatten = (g: GraphBuilder, x: Tensor, rows: string): Tensor => g.add(FLATTEN, [x], { rows });
 export const unflatten = (g: GraphBuilder, x: Tensor, like: Tensor): Tensor => g.add(UNFLATTEN, [x, like], undefined);
 export const list = (g: GraphBuilder, x: Tensor, name: string, column = false): Tensor =>

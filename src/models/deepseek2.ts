@@ -1,0 +1,166 @@
+/**
+ * DeepSeek-V2 (DeepSeek-AI 2024), V2-Lite, V2.5, V3, V3.1 and R1 (DeepSeek-AI 2025): the LLaMA page with latent
+ * attention and experts. The generations differ by what their headers say.
+ */
+import { ffn } from '../graph/blocks/ffn.ts';
+import type { MlaForm } from '../graph/blocks/mla.ts';
+import { mla } from '../graph/blocks/mla.ts';
+import { moe } from '../graph/blocks/moe.ts';
+import { norm } from '../graph/blocks/norm.ts';
+import { rotary } from '../graph/blocks/position.ts';
+import { residual } from '../graph/blocks/residual.ts';
+import type { GraphBuilder } from '../graph/builder.ts';
+import type { Hparams } from '../graph/hparams.ts';
+import { linear } from '../graph/ops/matmul.ts';
+import { pick, rows } from '../graph/ops/select.ts';
+import { flatten } from '../graph/ops/shape.ts';
+import type { HeadLinear, Weights } from '../graph/weights.ts';
+import { expertHparams, feedForward } from './deepseek-experts.ts';
+import { define } from './definition.ts';
+import { expectHparam } from './expect-hparam.ts';
+import { ropeScaling } from './rope-scaling.ts';
+
+const hparams = (m: Hparams) => {
+  const nRot = m.int('rope.dimension_count');
+  // Files for the absorbed form call a head's real sizes ..._mla; the plain keys then speak of the latent row.
+  const headDim = m.int('attention.key_length_mla', m.int('attention.key_length'));
+  const experts = expertHparams(m);
+  expectHparam(nRot % 2 === 0 && nRot < headDim, 'rope.dimension_count', nRot, `even and below key_length ${headDim}`);
+  return {
+    nEmbd: m.int('embedding_length'),
+    nLayer: m.layerCount(),
+    nVocab: m.vocabSize(),
+    nCtxTrain: m.int('context_length'),
+    nLoraQ: m.count('attention.q_lora_rank', 0),
+    headDim,
+    nValue: m.int('attention.value_length_mla', m.int('attention.value_length', headDim)),
+    latent: {
+      nHead: m.int('attention.head_count'),
+      nRot,
+      kvLoraRank: m.int('attention.kv_lora_rank'),
+      scale: attentionScale(m, headDim),
+    },
+    experts,
+    routing: routing(m, experts),
+    eps: m.num('attention.layer_norm_rms_epsilon'),
+    rope: { nRot, base: m.num('rope.freq_base', 10_000), scaling: latentScaling(m), pairs: 'adjacent' },
+  } as const;
+};
+
+/** 1 / sqrt(d), and as YaRN stretches the context the scores grow by m² (`yarn_log_multiplier` is 0.1 mscale_all_dim). */
+const attentionScale = (m: Hparams, headDim: number): number => {
+  const scaling = ropeScaling(m);
+  const stretch = scaling.kind === 'yarn' ? 1 + logMultiplier(m) * Math.log(scaling.factor) : 1;
+  return stretch ** 2 / Math.sqrt(headDim);
+};
+
+/** What YaRN would multiply turned queries and keys by is in the scores' scale already. */
+const latentScaling = (m: Hparams) => {
+  const scaling = ropeScaling(m);
+  return scaling.kind === 'yarn' && logMultiplier(m) !== 0 ? { ...scaling, magnitude: 1 } : scaling;
+};
+
+const logMultiplier = (m: Hparams): number => m.num('rope.scaling.yarn_log_multiplier', 0);
+
+const routing = (m: Hparams, { nExpert, nExpertUsed }: { readonly nExpert: number; readonly nExpertUsed: number }) => {
+  const gating = m.count('expert_gating_func', 0);
+  const [nGroup, nGroupUsed] = [m.count('expert_group_count', 0), m.count('expert_group_used_count', 0)];
+  expectHparam(gating <= 2, 'expert_gating_func', gating, '1 (softmax) or 2 (sigmoid)');
+  if (nGroup > 1) {
+    const divides = nExpert % nGroup === 0 && nGroupUsed <= nGroup;
+    expectHparam(divides, 'expert_group_count', nGroup, `a divisor of expert_count ${nExpert}`);
+    const room = ((nGroupUsed || nGroup) * nExpert) / nGroup;
+    expectHparam(nExpertUsed <= room, 'expert_used_count', nExpertUsed, `at most the ${room} of the groups used`);
+  }
+  return {
+    nExpertUsed,
+    gating: gating === 2 ? 'sigmoid' : 'softmax',
+    normalise: m.flag('expert_weights_norm', false),
+    scale: m.num('expert_weights_scale', 1) || 1,
+    ...(nGroup > 1 && nGroupUsed > 0 && nGroupUsed < nGroup && { groups: { nGroup, nGroupUsed } }),
+  } as const;
+};
+
+type Deepseek2Hparams = ReturnType<typeof hparams>;
+
+const weights = (w: Weights, h: Deepseek2Hparams) => {
+  const tokEmbd = w.tensor('token_embd.weight', [h.nVocab, h.nEmbd]);
+  return {
+    tokEmbd,
+    blocks: w.each('blk', h.nLayer, (w, il) => ({
+      attnNorm: w.rmsNorm('attn_norm', h.nEmbd, h.eps),
+      attn: {
+        q: queries(w, h),
+        kvDown: w.linear('attn_kv_a_mqa', h.nEmbd, h.latent.kvLoraRank + h.latent.nRot),
+        kvNorm: w.rmsNorm('attn_kv_a_norm', h.latent.kvLoraRank, h.eps),
+        ...latentUp(w, h),
+        o: w.linear('attn_output', h.latent.nHead * h.nValue, h.nEmbd),
+      },
+      ffnNorm: w.rmsNorm('ffn_norm', h.nEmbd, h.eps),
+      ffn: feedForward(w, il, h.nEmbd, h.experts),
+    })),
+    outputNorm: w.rmsNorm('output_norm', h.nEmbd, h.eps),
+    output: w.has('output.weight') ? w.linear('output', h.nEmbd, h.nVocab) : { weight: tokEmbd },
+  };
+};
+
+/** The big models' queries go by way of a smaller row; V2-Lite has no such rank, and its files say so or say 0. */
+const queries = (w: Weights, h: Deepseek2Hparams) => {
+  const width = h.latent.nHead * h.headDim;
+  if (!w.has('attn_q_a.weight')) return w.linear('attn_q', h.nEmbd, width);
+  return {
+    down: w.linear('attn_q_a', h.nEmbd, h.nLoraQ),
+    norm: w.rmsNorm('attn_q_a_norm', h.nLoraQ, h.eps),
+    up: w.linear('attn_q_b', h.nLoraQ, width),
+  };
+};
+
+/** Files have keys and values in one matrix, head by head, or apart, and then the keys' part turned over. */
+const latentUp = (w: Weights, h: Deepseek2Hparams): { readonly kUp: HeadLinear; readonly vUp: HeadLinear } => {
+  const { nHead, nRot, kvLoraRank } = h.latent;
+  const nNope = h.headDim - nRot;
+  const [k, v] = w.has('attn_k_b.weight')
+    ? [
+        ...w.slices('attn_k_b.weight', nHead, [kvLoraRank], nNope),
+        ...w.slices('attn_v_b.weight', nHead, [h.nValue], kvLoraRank),
+      ]
+    : w.slices('attn_kv_b.weight', nHead, [nNope, h.nValue], kvLoraRank);
+  if (!k || !v) throw new Error('keys or values have no rows');
+  if (w.has('attn_k_b.weight')) w.ignore('attn_kv_b.weight'); // some files hold both
+  return { kUp: { weight: k, isTurned: w.has('attn_k_b.weight') }, vUp: { weight: v, isTurned: false } };
+};
+
+interface Deepseek2 {
+  readonly h: Deepseek2Hparams;
+  readonly w: ReturnType<typeof weights>;
+}
+
+const decoder =
+  (form: MlaForm) =>
+  (g: GraphBuilder, { h, w }: Deepseek2) => {
+    const tokens = g.input('tokens', 'i64', ['B', 'T']);
+    const pos = g.input('pos', 'i64', ['B', 'T']);
+    const rotate = rotary(g, pos, h.rope);
+    let x = rows(g, w.tokEmbd, tokens); // [B, T, nEmbd]
+    w.blocks.forEach((b, il) => {
+      g.scope(`blk.${il}`, () => {
+        const a = norm(g, x, b.attnNorm);
+        x = residual(g, x, mla(g, a, { ...b.attn, ...h.latent, form, rotate, pos, il }));
+        const y = norm(g, x, b.ffnNorm);
+        x = residual(
+          g,
+          x,
+          b.ffn.kind === 'moe' ? moe(g, y, { ...b.ffn, ...h.routing }) : ffn(g, y, { ...b.ffn, act: 'silu' }),
+        );
+      });
+    });
+    const asked = pick(g, flatten(g, x, 'nToken'), g.input('outIds', 'i64', ['nOut'])); // [nOut, nEmbd]
+    g.output('logits', linear(g, norm(g, asked, w.outputNorm), w.output));
+  };
+
+export const deepseek2 = define({
+  arch: 'deepseek2',
+  hparams,
+  weights,
+  graphs: { decoder: decoder('absorb'), expanded: decoder('expand') },
+});

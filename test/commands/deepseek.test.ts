@@ -1,0 +1,150 @@
+import { describe, expect, it } from 'vitest';
+import { turn } from '../../src/commands/chat.ts';
+import { Interrupts } from '../../src/commands/interrupts.ts';
+import { withGguf } from '../../src/commands/open.ts';
+import type { Written } from '../../src/commands/writer.ts';
+import type { ChatMessage } from '../../src/io/text/chat.ts';
+import { chatTemplate } from '../../src/io/text/chat.ts';
+import { readTokenizer } from '../../src/io/text/tokenizer.ts';
+import { fixture } from '../fixtures.ts';
+import { changedModel } from './models.ts';
+import { grafo, type RunOptions } from './run.ts';
+
+const model = fixture('deepseek/v2lite-q8_0.gguf');
+const dense = fixture('llama/gqa-f32.gguf');
+/** Random weights write anything but the end token; a table row should not depend on luck. */
+const greedy = ['--temp', '0', '--ignore-eos'];
+
+const deepseek = (args: readonly string[], options?: RunOptions) => grafo(['deepseek', '-m', model, ...args], options);
+
+const jsonOf = async (args: readonly string[]) => {
+  const { code, stdout, stderr } = await grafo([...args, '--json']);
+  expect(code, stderr).toBe(0);
+  return JSON.parse(stdout);
+};
+
+describe('grafo deepseek', () => {
+  it('writes text, and says what a token takes in the cache beside what plain keys and values would', async () => {
+    const { code, stdout, stderr } = await deepseek(['-p', 'Hi', '-n', '5', ...greedy]);
+    expect(code).toBe(0);
+    expect(stdout.length).toBeGreaterThan(1);
+    // 2 layers of (32 + 16) float32, and of 4 heads of (48 + 16).
+    expect(stderr).toMatch(/^cache: 0\.4 KiB a token, 18\.8 % of the 2\.0 KiB of plain keys and values\n/);
+  });
+
+  it('writes the same in both forms of its attention, with fused kernels or without', async () => {
+    const args = ['deepseek', '-m', model, '-p', 'Hello', '-n', '12', ...greedy, '--compute', 'f32'];
+    const { ids } = await jsonOf([...args, '--mla', 'auto']);
+    expect(ids).toHaveLength(12);
+    expect((await jsonOf([...args, '--mla', 'absorb', '-fa', 'off'])).ids).toEqual(ids);
+    expect((await jsonOf([...args, '--mla', 'expand'])).ids).toEqual(ids);
+  });
+
+  it('takes metadata from the command line', async () => {
+    const args = ['deepseek', '-m', model, '-p', 'Hello', '-n', '12', ...greedy];
+    const { ids } = await jsonOf(args);
+    const fewer = await jsonOf([...args, '--override-kv', 'deepseek2.expert_used_count=int:1']);
+    expect(fewer.ids).not.toEqual(ids);
+    const same = 'deepseek2.expert_used_count=int:3,deepseek2.expert_weights_norm=bool:false';
+    expect((await jsonOf([...args, '--override-kv', same])).ids).toEqual(ids);
+  });
+
+  it.each([
+    ['deepseek2.expert_used_count=4', 2, 'is not KEY=TYPE:VALUE'],
+    ['deepseek2.expert_used_count=int:four', 2, 'is not KEY=TYPE:VALUE'],
+    ['deepseek2.expert_used_count=str:four', 2, "'deepseek2.expert_used_count' is a number in the file, not a text"],
+    ['deepseek2.expert_used_count=int:9', 4, 'expert_used_count is 9, expected 1 to expert_count 8'],
+  ])('refuses --override-kv %s', async (text, expected, message) => {
+    const { code, stderr } = await deepseek(['-p', 'Hi', '--override-kv', text]);
+    expect(code).toBe(expected);
+    expect(stderr).toContain(message);
+  });
+});
+
+describe('whose model it is', () => {
+  it.each([
+    ['deepseek', dense, "architecture 'llama', which grafo llama runs\n  grafo llama -m "],
+    ['llama', model, "architecture 'deepseek2', which grafo deepseek runs\n  grafo deepseek -m "],
+  ])('grafo %s names the command for what is not its own', async (command, path, message) => {
+    const { code, stdout, stderr } = await grafo([command, '-m', path, '-p', 'Hi']);
+    expect([code, stdout]).toEqual([4, '']);
+    expect(stderr).toContain(message);
+  });
+
+  it.each([
+    ['by its name', { 'general.name': { type: 'string', value: 'DeepSeek R1 Distill Qwen 1.5B' } }],
+    ['by its origin', { 'general.base_model.0.name': { type: 'string', value: 'Deepseek LLM 7B' } }],
+    ['by its chat', { 'tokenizer.chat_template': { type: 'string', value: '<｜User｜>{{ x }}<｜Assistant｜>' } }],
+  ] as const)('a distill is run by both commands alike, known %s', async (how, metadata) => {
+    const path = await changedModel(`distill ${how}`, { metadata });
+    const args = ['-m', path, '-p', 'Hi', '-n', '6', '-no-cnv', ...greedy];
+    expect((await jsonOf(['deepseek', ...args])).ids).toEqual((await jsonOf(['llama', ...args])).ids);
+  });
+});
+
+describe('thoughts', () => {
+  const open = '{% for m in messages %}{{ m.content }}{% endfor %}{% if add_generation_prompt %}<think>\n{% endif %}';
+  const args = ['-p', 'Hi', '-st', '-n', '24', ...greedy, '--chat-template', open, '--reasoning-budget', '4'];
+
+  it('begun by the template are closed by the budget and told apart from the text', async () => {
+    const { ids, text, reasoning } = await jsonOf(['deepseek', '-m', model, ...args]);
+    const tokenizer = await withGguf(model, async (file) => readTokenizer(file.metadata));
+    const tag = tokenizer.encode('</think>\n\n', { addSpecial: false });
+    expect(ids.slice(4, 4 + tag.length)).toEqual(tag);
+    expect(reasoning.length).toBeGreaterThan(0);
+    expect(text.length).toBeGreaterThan(0);
+    expect(reasoning + text).not.toContain('think>');
+  });
+
+  it('are shown in their tags where stdout is no terminal, or dim, or not, or alone', async () => {
+    const { text, reasoning } = await jsonOf(['deepseek', '-m', model, ...args]);
+    const shown = async (...flags: string[]) => (await deepseek([...args, '-q', ...flags])).stdout;
+    expect(await shown()).toBe(`<think>\n${reasoning}\n</think>\n\n${text}\n`);
+    expect(await shown('--thinking', 'hide')).toBe(`${text}\n`);
+    expect(await shown('--thinking', 'only')).toBe(`${reasoning}\n`);
+    // biome-ignore lint/suspicious/noControlCharactersInRegex: they make it dim
+    const dim = (await shown('--color', 'on')).replaceAll(/\x1b\[2m(.*?)\x1b\[0m/gs, '$1');
+    expect(dim).toBe(`${reasoning}\n\n${text}\n`);
+  });
+
+  it('stay where the model wrote them with --reasoning-format none', async () => {
+    const { text, reasoning } = await jsonOf(['deepseek', '-m', model, ...args, '--reasoning-format', 'none']);
+    expect(reasoning).toBeUndefined();
+    expect(text.length).toBeGreaterThan(0);
+  });
+
+  it('cost nothing with a budget of 0', async () => {
+    const { text, reasoning } = await jsonOf(['deepseek', '-m', model, ...args, '--reasoning-budget', '0']);
+    expect(reasoning).toBeUndefined();
+    expect(text.length).toBeGreaterThan(0);
+  });
+
+  it('are not part of what later turns remember', async () => {
+    const tokenizer = await withGguf(model, async (file) => readTokenizer(file.metadata));
+    const interrupts = new Interrupts();
+    const written: Written = {
+      text: 'Yes.',
+      reasoning: 'hm',
+      ids: [],
+      finish: 'eog',
+      promptMs: 0,
+      firstTokenMs: 0,
+      generateMs: 0,
+      promptTokens: 0,
+      timings: { loadMs: 0, promptTokens: 0, promptMs: 0, firstTokenMs: 0, generatedTokens: 0, generateMs: 0 },
+    };
+    const asked: readonly ChatMessage[] = [{ role: 'user', content: 'Is it?' }];
+    const heard: Written[] = [];
+    const chat = {
+      template: chatTemplate('deepseek3'),
+      tokenizer,
+      interrupts,
+      writer: { write: async () => written },
+      onAnswer: (answer: Written) => heard.push(answer),
+    };
+    const { history } = await turn(chat, asked);
+    interrupts.dispose();
+    expect(history).toEqual([...asked, { role: 'assistant', content: 'Yes.' }]);
+    expect(heard).toEqual([written]);
+  });
+});
