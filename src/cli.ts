@@ -7,10 +7,11 @@ import { deepseekCommand } from './commands/deepseek.ts';
 import { commandHelp, overview } from './commands/help.ts';
 import { llamaCommand } from './commands/llama.ts';
 import { nearest } from './commands/nearest.ts';
+import { vitCommand } from './commands/vit.ts';
 import type { ErrorKind } from './errors.ts';
 import { messageOf, UserError } from './errors.ts';
 
-const commands: readonly Command[] = [llamaCommand, deepseekCommand];
+const commands: readonly Command[] = [llamaCommand, deepseekCommand, vitCommand];
 
 /** What every command understands. */
 const commonOptions = optionGroup('Help', {

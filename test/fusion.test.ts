@@ -327,7 +327,7 @@ describe('what only looks like a pattern stays plain', () => {
       },
       runs: x3,
       without: 'GroupQueryAttention',
-      kernels: { FusedMatMul: 4 },
+      kernels: { FusedMatMul: 4, MultiHeadAttention: 1 },
     },
   ];
 

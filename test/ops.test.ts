@@ -6,7 +6,9 @@ import { cost, nodeCost } from '../src/graph/graph.ts';
 import type { AnyOp, Op, Tuple } from '../src/graph/op.ts';
 import { ADD, DIV, GELU, MUL, SCALE, SIGMOID, SILU, SOFTMAX, SUM } from '../src/graph/ops/arithmetic.ts';
 import type { RopePairs } from '../src/graph/ops/attend.ts';
-import { ATTEND, ATTEND_CAUSAL, append, ROPE, rope, ropeTables } from '../src/graph/ops/attend.ts';
+import { ATTEND, ATTEND_CAUSAL, ATTEND_WEIGHTS, append, ROPE, rope, ropeTables } from '../src/graph/ops/attend.ts';
+import { CONV, SEQUENCE } from '../src/graph/ops/conv.ts';
+import { RESIZE_GRID } from '../src/graph/ops/grid.ts';
 import { APPEND, INPUT, ROPE_TABLE, STATE, WEIGHT } from '../src/graph/ops/leaves.ts';
 import { BIAS, EXPERT_LINEAR, LINEAR } from '../src/graph/ops/matmul.ts';
 import { LAYER_NORM, RMS_NORM } from '../src/graph/ops/norm.ts';
@@ -17,8 +19,11 @@ import {
   CONCAT,
   concat,
   FLATTEN,
+  GROUP,
   LIST,
+  MEAN_ROWS,
   MERGE_HEADS,
+  PREPEND,
   REPEAT_ROWS,
   SLICE,
   SPLIT_HEADS,
@@ -513,7 +518,106 @@ const caches: readonly Row[] = [
   ),
 ];
 
+const picture = noise([2, 3, 4, 6], 60);
+const kernels = noise([5, 3, 2, 2], 61);
+const kernelBias = noise([5], 62);
+const sound = noise([2, 3, 7], 63);
+const soundKernels = noise([4, 3, 3], 64);
+const grid = noise([2, 3, 2, 5], 65);
+const places = noise([1 + 9, 2], 66);
+const few = noise([4, 2], 67);
+const stream = noise([2, 3, 4], 68);
+const registers = noise([2, 4], 69);
+const classRow = noise([4], 70);
+const pairs = noise([4, 3, 2], 71);
+const grids: readonly Row[] = [
+  row(
+    CONV,
+    'reads squares of an image, one beside the other',
+    [given(picture, ['B', 3, 4, 6]), stored(kernels), stored(kernelBias)],
+    { stride: 2, pad: 0 },
+    loops.conv(picture, kernels, kernelBias, { stride: 2, pad: 0 }),
+    { tolerance: 2e-6 },
+  ),
+  row(
+    CONV,
+    'reads a sound with zeros at its ends, every second place',
+    [given(sound, ['B', 3, 7]), stored(soundKernels)],
+    { stride: 2, pad: 1 },
+    loops.conv(sound, soundKernels, undefined, { stride: 2, pad: 1 }),
+    { tolerance: 2e-6 },
+  ),
+  row(
+    SEQUENCE,
+    'lays a grid out row by row',
+    [given(grid, ['B', 3, 2, 5])],
+    undefined,
+    made([2, 10, 3], (b, t, c) => get(grid, b!, c!, Math.floor(t! / 5), t! % 5)),
+  ),
+  row(
+    RESIZE_GRID,
+    'enlarges a grid and leaves the rows before it alone',
+    [stored(places)],
+    { nPrefix: 1, from: 3, to: 5 },
+    loops.resizeGrid(places, { nPrefix: 1, from: 3, to: 5 }),
+    { tolerance: 1e-6 },
+  ),
+  row(
+    RESIZE_GRID,
+    'smooths a grid that it makes smaller',
+    [stored(noise([25, 2], 72))],
+    { nPrefix: 0, from: 5, to: 2 },
+    loops.resizeGrid(noise([25, 2], 72), { nPrefix: 0, from: 5, to: 2 }),
+    { tolerance: 1e-6 },
+  ),
+  row(RESIZE_GRID, 'keeps a grid of its own size', [stored(few)], { nPrefix: 0, from: 2, to: 2 }, few, {
+    tolerance: 1e-6,
+  }),
+  row(
+    PREPEND,
+    'puts a row before every sequence',
+    [given(stream, ['B', 3, 4]), stored(classRow)],
+    undefined,
+    made([2, 4, 4], (b, t, i) => (t === 0 ? get(classRow, i!) : get(stream, b!, t! - 1, i!))),
+  ),
+  row(
+    PREPEND,
+    'puts several rows before every sequence',
+    [given(stream, ['B', 3, 4]), stored(registers)],
+    undefined,
+    made([2, 5, 4], (b, t, i) => (t! < 2 ? get(registers, t!, i!) : get(stream, b!, t! - 2, i!))),
+  ),
+  row(
+    MEAN_ROWS,
+    'gives the mean of each sequence',
+    [given(stream, ['B', 3, 4])],
+    undefined,
+    made([2, 1, 4], (b, _, i) => sumOf(3, (t) => get(stream, b!, t, i!)) / 3),
+    { tolerance: 2e-7 },
+  ),
+  row(
+    GROUP,
+    'lays sequences that share something end to end',
+    [given(pairs, ['B', 3, 2]), given(noise([2, 1], 73), ['W', 1])],
+    { rows: 'n' },
+    made([2, 6, 2], (w, t, i) => get(pairs, 2 * w! + Math.floor(t! / 3), t! % 3, i!)),
+  ),
+  row(
+    ATTEND_WEIGHTS,
+    'gives the shares of the keys',
+    [given(q), given(k4)],
+    { scale: 0.4 },
+    loops.softmax(
+      made([2, 4, 3, 5], (b, h, t, j) =>
+        sumOf(q.dims[3]!, (i) => 0.4 * get(q, b!, h!, t!, i) * get(k4, b!, h!, j!, i)),
+      ),
+    ),
+    { tolerance: 1e-6 },
+  ),
+];
+
 const rowsOfAll = [
+  ...grids,
   ...arithmetic,
   ...leaves,
   ...products,

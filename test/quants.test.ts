@@ -26,6 +26,30 @@ const golden: readonly Golden[] = [
     values: [...range(16, (j) => 0.5 * (j - 8)), ...range(16, (j) => 0.5 * (15 - j - 8))],
   },
   {
+    // d = 0.5, m = -3; nibbles as for q4_0
+    type: 'q4_1',
+    bytes: [0, 0x38, 0, 0xc2, ...range(16, (j) => j | ((15 - j) << 4))],
+    values: [...range(16, (j) => 0.5 * j - 3), ...range(16, (j) => 0.5 * (15 - j) - 3)],
+  },
+  {
+    // d = 0.5; fifth bits of the values 0, 9, 18, 27 alone
+    type: 'q5_0',
+    bytes: [0, 0x38, 1, 2, 4, 8, ...range(16, (j) => j | ((15 - j) << 4))],
+    values: [
+      ...range(16, (j) => 0.5 * (j + (j === 0 || j === 9 ? 16 : 0) - 16)),
+      ...range(16, (j) => 0.5 * (15 - j + (j === 2 || j === 11 ? 16 : 0) - 16)),
+    ],
+  },
+  {
+    // d = 0.5, m = -3; fifth bits of the values 7, 14, 16, 28 alone
+    type: 'q5_1',
+    bytes: [0, 0x38, 0, 0xc2, 0x80, 0x40, 0x01, 0x10, ...range(16, (j) => j | ((15 - j) << 4))],
+    values: [
+      ...range(16, (j) => 0.5 * (j + (j === 7 || j === 14 ? 16 : 0)) - 3),
+      ...range(16, (j) => 0.5 * (15 - j + (j === 0 || j === 12 ? 16 : 0)) - 3),
+    ],
+  },
+  {
     // d = -0.25: a scale may be negative
     type: 'q8_0',
     bytes: [0, 0xb4, ...range(32, (j) => (8 * j - 127) & 0xff)],
@@ -60,20 +84,26 @@ const atOddAddress = (bytes: Uint8Array): Uint8Array => {
   return shifted;
 };
 
-/** Random bits with scales that are finite halves. */
+const hasOffsets = (name: string) => recordOf(name).blocks?.hasOffsets;
+
+/** Random bits with scales and minima that are finite halves. */
 const randomBlocks = (name: string, n: number): Uint8Array => {
   const { blockBytes } = recordOf(name);
   let x = 12345;
   const bytes = Uint8Array.from({ length: n * blockBytes }, () => (x = Math.imul(x, 1103515245) + 12345) >>> 16);
-  for (let i = 1; i < bytes.length; i += blockBytes) bytes[i] = bytes[i]! & 0xbf;
+  for (let i = 0; i < bytes.length; i += blockBytes) {
+    bytes[i + 1] = bytes[i + 1]! & 0xbf;
+    if (hasOffsets(name)) bytes[i + 3] = bytes[i + 3]! & 0xbf;
+  }
   return bytes;
 };
 
-/** The definition of MatMulNBits: w = scale * (q - 2^(bits-1)), the first of two nibbles low. */
-const unpacked = ({ bits, blockSize }: BlockLayout, { data, scales }: BlockQuantized): Float32Array =>
+/** The definition of MatMulNBits: w = scale * (q - 2^(bits-1)), the first of two nibbles low; then the block's offset. */
+const unpacked = ({ bits, blockSize }: BlockLayout, { data, scales, offsets }: BlockQuantized): Float32Array =>
   Float32Array.from({ length: scales.length * blockSize }, (_, i) => {
     const q = bits === 8 ? data[i]! : (data[i >> 1]! >> (4 * (i % 2))) & 15;
-    return scales[Math.floor(i / blockSize)]! * (q - 2 ** (bits - 1));
+    const block = Math.floor(i / blockSize);
+    return scales[block]! * (q - 2 ** (bits - 1)) + (offsets?.[block] ?? -0); // -0 keeps the sign of zero
   });
 
 describe('decoding', () => {
@@ -139,9 +169,25 @@ describe('encoding', () => {
     expect([...decoded('q8_0', block)].slice(0, 4)).toEqual([127, 3, -3, 0]);
   });
 
-  it.each(['q4_0', 'q8_0'])('%s encodes a block of zeros as zeros', (type) => {
+  it.each(['q4_0', 'q4_1', 'q5_0', 'q5_1', 'q8_0'])('%s encodes a block of zeros as zeros', (type) => {
     const again = decoded(type, encoded(type, new Float32Array(32)));
     expect([...again].every((v) => v === 0)).toBe(true);
+  });
+
+  // Worked out from 4, 0 and 31 times 1 by `quantize_row_*_ref`: -16 d = 4, and (4 - 0) / 15 or / 31 above the minimum.
+  it.each([
+    ['q5_0', -0.25, undefined, 0, 16, 12],
+    ['q4_1', 4 / 15, 0, 15, 0, 4],
+    ['q5_1', 4 / 31, 0, 31, 0, 8],
+  ])('%s takes its scale from the extremes of the block', (name, d, m, four, zero, one) => {
+    const block = encoded(name, Float32Array.from([4, 0, ...range(30, () => 1)]));
+    expect(block[0]! | (block[1]! << 8)).toBe(floatToHalf(d));
+    if (m !== undefined) expect(block[2]! | (block[3]! << 8)).toBe(floatToHalf(m));
+    const step = halfToFloat(floatToHalf(d));
+    const zeroAt = name === 'q5_0' ? 16 : 0;
+    expect([...decoded(name, block)]).toEqual(
+      [four, zero, ...range(30, () => one)].map((n) => Math.fround(step * (n - zeroAt))),
+    );
   });
 
   it('bf16 rounds ties to even and keeps NaN', () => {
@@ -154,14 +200,36 @@ describe('encoding', () => {
 describe('packing for MatMulNBits', () => {
   const packable = quantTypes.filter(({ blocks }) => blocks).map(({ name }) => name);
 
+  const [exact, moved] = [false, true].map((offsets) => packable.filter((name) => hasOffsets(name) === offsets));
+
   it('is there for the block types', () => {
-    expect(packable).toEqual(['q4_0', 'q8_0']);
+    expect(packable).toEqual(quantTypes.filter(({ blockSize }) => blockSize > 1).map(({ name }) => name));
   });
 
-  it.each(packable)('%s keeps every value exactly', (name) => {
+  it.each(exact!)('%s keeps every value exactly', (name) => {
     const { blocks } = recordOf(name);
-    const bytes = randomBlocks(name, 50);
+    const bytes = randomBlocks(name, 500);
     expect(unpacked(blocks!, blocks!.pack(bytes))).toEqual(decoded(name, bytes));
     expect(unpacked(blocks!, blocks!.pack(atOddAddress(bytes)))).toEqual(decoded(name, bytes));
+  });
+
+  // An offset is a sum of two numbers that may be far apart: it is rounded once, to float32.
+  it.each(moved!)('%s keeps every value to the rounding of its offset', (name) => {
+    const { blocks } = recordOf(name);
+    const bytes = randomBlocks(name, 500);
+    const { blockSize } = blocks!;
+    const values = decoded(name, bytes);
+    const packed = blocks!.pack(bytes);
+    const again = unpacked(blocks!, packed);
+    const largest = (block: number) =>
+      Math.max(
+        Math.abs(packed.offsets![block]!),
+        ...values.subarray(block * blockSize, (block + 1) * blockSize).map(Math.abs),
+      );
+    const wrong = range(values.length, (i) => i).filter(
+      (i) => Math.abs(again[i]! - values[i]!) > 2 ** -23 * largest(Math.floor(i / blockSize)),
+    );
+    expect(wrong).toEqual([]);
+    expect(unpacked(blocks!, blocks!.pack(atOddAddress(bytes)))).toEqual(again);
   });
 });

@@ -152,3 +152,56 @@ export const rope = (x: NdArray, pos: NdArray, { pairs, nRot, frequency, magnitu
     const turned = i === first ? a * Math.cos(angle) - c * Math.sin(angle) : a * Math.sin(angle) + c * Math.cos(angle);
     return magnitude * turned;
   });
+
+/** Over one or two axes of a grid: x `[B, nIn, ...extents]`, weight `[nOut, nIn, ...kernel]`. */
+export const conv = (
+  x: NdArray,
+  weight: NdArray,
+  bias: NdArray | undefined,
+  { stride, pad }: { readonly stride: number; readonly pad: number },
+): NdArray => {
+  // A sound is a grid of height 1 whose kernel has height 1; there, neither steps nor zeros.
+  const isFlat = x.dims.length === 3;
+  const tall = (a: NdArray): NdArray => (isFlat ? { ...a, dims: [a.dims[0]!, a.dims[1]!, 1, a.dims[2]!] } : a);
+  const [image, kernel] = [tall(x), tall(weight)];
+  const [padY, stepY] = isFlat ? [0, 1] : [pad, stride];
+  const [nIn, height, width] = image.dims.slice(1) as [number, number, number];
+  const [nOut, , kh, kw] = kernel.dims as [number, number, number, number];
+  const at = (b: number, c: number, y: number, x: number): number =>
+    y < 0 || x < 0 || y >= height || x >= width ? 0 : get(image, b, c, y, x);
+  const outY = Math.floor((height + 2 * padY - kh) / stepY) + 1;
+  const outX = Math.floor((width + 2 * pad - kw) / stride) + 1;
+  const y = made([image.dims[0]!, nOut, outY, outX], (b, o, i, j) => {
+    const sum = sumOf(nIn, (c) =>
+      sumOf(kh, (u) =>
+        sumOf(kw, (v) => get(kernel, o!, c, u, v) * at(b!, c, i! * stepY + u - padY, j! * stride + v - pad)),
+      ),
+    );
+    return sum + (bias ? get(bias, o!) : 0);
+  });
+  return isFlat ? { ...y, dims: [y.dims[0]!, nOut, outX] } : y;
+};
+
+/** Keys' cubic with a = -0.5, which grows with the reduction; weights sum to 1. */
+export const resizeGrid = (
+  table: NdArray,
+  { nPrefix, from, to }: { readonly nPrefix: number; readonly from: number; readonly to: number },
+): NdArray => {
+  const cubic = (x: number): number => {
+    const d = Math.abs(x);
+    if (d < 1) return 1.5 * d ** 3 - 2.5 * d ** 2 + 1;
+    return d < 2 ? -0.5 * d ** 3 + 2.5 * d ** 2 - 4 * d + 2 : 0;
+  };
+  const stretch = Math.max(1, from / to);
+  const weights = (i: number): number[] => {
+    const centre = ((i + 0.5) * from) / to - 0.5;
+    const raw = Array.from({ length: from }, (_, j) => cubic((j - centre) / stretch));
+    const total = raw.reduce((a, b) => a + b, 0);
+    return raw.map((w) => w / total);
+  };
+  return made([nPrefix + to * to, table.dims[1]!], (r, c) => {
+    if (r! < nPrefix) return get(table, r!, c!);
+    const [rows, columns] = [weights(Math.floor((r! - nPrefix) / to)), weights((r! - nPrefix) % to)];
+    return sumOf(from, (y) => sumOf(from, (x) => rows[y]! * columns[x]! * get(table, nPrefix + y * from + x, c!)));
+  });
+};

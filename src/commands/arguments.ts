@@ -12,7 +12,7 @@ import { nearest } from './nearest.ts';
 const switchWords = new Set(['on', 'off', 'auto', 'true', 'false', '0', '1', 'enabled', 'disabled']);
 
 /**
- * Rewrites arguments to `--name=value`, `--name` and `--no-name`; what is no flag stays as it is, at the end. Of an
+ * Rewrites arguments to `--name=value`, `--name` and `--no-name`; what is no flag stays as it is, behind `--`. Of an
  * option given twice the last one counts, unless it may be repeated.
  * @throws UserError 'usage' for an unknown flag, with the nearest known one, and for a missing or wrong value
  */
@@ -59,7 +59,8 @@ export const normaliseArguments = (argv: readonly string[], options: OptionTable
       if (inline === undefined) i++;
     }
   }
-  return [...[...settings.values()].flat(), ...rest];
+  const flags = [...settings.values()].flat();
+  return rest.length > 0 ? [...flags, '--', ...rest] : flags;
 };
 
 /** yargs takes the quotes off a value that stands between two of them: one more pair is put around it. */

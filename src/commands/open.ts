@@ -8,11 +8,9 @@ import { deviceId } from '../graph/device/device.ts';
 import type { Progress } from '../graph/device/files.ts';
 import { openSession } from '../graph/device/session.ts';
 import { cacheBytes } from '../graph/graph.ts';
-import { Hparams } from '../graph/hparams.ts';
 import { lower } from '../graph/lower/lower.ts';
 import type { Compute } from '../graph/lower/target.ts';
 import type { MetadataValue, WeightSource } from '../graph/weights.ts';
-import { Weights } from '../graph/weights.ts';
 import { openGguf } from '../io/gguf/reader.ts';
 import type { Tokenizer } from '../io/text/tokenizer.ts';
 import { readTokenizer } from '../io/text/tokenizer.ts';
@@ -146,21 +144,12 @@ const archOf = (metadata: ReadonlyMap<string, MetadataValue>): string => {
 };
 
 /**
- * A graph of a file's text model, from its header alone. Tensors that the architecture does not use are an error.
+ * A graph of a file's text model, from its header alone.
  * @param name which of the model's graphs
  */
 export const buildDecoder = (file: WeightSource, name = 'decoder') => {
   const arch = archOf(file.metadata);
-  const weights = new Weights(file);
-  const { h, graphs } = textModel(arch).open(new Hparams(file.metadata, arch), weights);
-  const unclaimed = weights.unclaimed();
-  if (unclaimed.length > 0) {
-    const names = unclaimed.slice(0, 3).join("', '") + (unclaimed.length > 3 ? "', ..." : "'");
-    throw new UserError(
-      'model',
-      `architecture '${arch}' does not use ${unclaimed.length} of the file's tensors: '${names}`,
-    );
-  }
+  const { h, graphs } = textModel(arch).open(file);
   const build = graphs[name];
   if (!build) throw new Error(`architecture '${arch}' has no graph '${name}'`);
   const g = new GraphBuilder('decoder');

@@ -63,12 +63,15 @@ export const progressLine = (what: string): { update(done: number, total: number
 };
 
 /** All of stdin as text. */
-export const readStdin = async (): Promise<string> => {
+export const readStdin = async (): Promise<string> => (await readStdinBytes()).toString('utf8');
+
+/** All of stdin as it comes. */
+export const readStdinBytes = async (): Promise<Buffer> => {
   const parts: Buffer[] = [];
   try {
     for await (const part of process.stdin) parts.push(part as Buffer);
   } catch (error) {
     throw new UserError('file', `cannot read stdin: ${(error as Error).message}`);
   }
-  return Buffer.concat(parts).toString('utf8');
+  return Buffer.concat(parts);
 };

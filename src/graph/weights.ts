@@ -22,15 +22,19 @@ export interface RowRange {
 export interface BlockLayout {
   readonly bits: 4 | 8;
   readonly blockSize: 16 | 32 | 64 | 128;
+  /** Whether each block's values are also moved by a float32 offset. */
+  readonly hasOffsets: boolean;
 }
 
 /**
- * Rows in the layout of ONNX Runtime's MatMulNBits: w = scale * (q - 2^(bits-1)).
- * `data` is `[rows, nIn / blockSize, blockSize * bits / 8]`, low nibble first; `scales` is `[rows, nIn / blockSize]`.
+ * Rows in the layout of ONNX Runtime's MatMulNBits: w = scale * (q - 2^(bits-1)) + offset.
+ * `data` is `[rows, nIn / blockSize, blockSize * bits / 8]`, low nibble first; `scales` and `offsets` are
+ * `[rows, nIn / blockSize]`; a layout without offsets leaves them out, they are 0.
  */
 export interface BlockQuantized {
   readonly data: Uint8Array;
   readonly scales: Float32Array;
+  readonly offsets?: Float32Array;
 }
 
 /** One tensor of a source. The shape is outermost axis first: a linear layer is `[nOut, nIn]`. */
@@ -100,6 +104,21 @@ const partOfSlices = (whole: WeightRef, [n, height, width]: SliceShape, rows: Ro
 
 type SliceShape = readonly [n: number, height: number, width: number];
 
+/** Some elements of a vector of a plain type: it is a single row, which cannot be cut by rows. */
+const elementsOf = (vector: StoredTensor, from: number, to: number): WeightRef =>
+  wholeRef({
+    name: `${vector.name}[${from}:${to}]`,
+    type: vector.type,
+    shape: [to - from],
+    byteLength: (vector.byteLength / (vector.shape[0] ?? 1)) * (to - from),
+    read: async () => {
+      const bytes = await vector.read();
+      const each = bytes.length / (vector.shape[0] ?? 1);
+      return bytes.subarray(from * each, to * each);
+    },
+    decode: async () => (await vector.decode()).subarray(from, to),
+  });
+
 /** A linear layer: weight `[nOut, nIn]`, bias `[nOut]`. */
 export interface Linear {
   readonly weight: WeightRef;
@@ -143,6 +162,14 @@ export class Weights {
     return this.#source.tensors.has(this.#prefix + name);
   }
 
+  /** The stored shape of a tensor, where it tells what the header does not. Throws a UserError if there is none. */
+  shape(name: string): readonly number[] {
+    const path = this.#prefix + name;
+    const tensor = this.#source.tensors.get(path);
+    if (!tensor) throw new UserError('model', `tensor '${path}' is missing`);
+    return tensor.shape;
+  }
+
   /** The tensor of this name and shape. Throws a UserError that names what is missing or misshapen. */
   tensor(name: string, shape: readonly number[]): WeightRef {
     const path = this.#prefix + name;
@@ -182,6 +209,23 @@ export class Weights {
     const weight = this.tensor(`${name}.weight`, [nOut, nIn]);
     const bias = this.optional(`${name}.bias`, [nOut]);
     return bias ? { weight, bias } : { weight };
+  }
+
+  /** `name.weight` as `[nOut, nIn, ...kernel]`, and `name.bias` where the file has one. */
+  conv(name: string, nIn: number, nOut: number, kernel: readonly number[]): Linear {
+    const weight = this.tensor(`${name}.weight`, [nOut, nIn, ...kernel]);
+    const bias = this.optional(`${name}.bias`, [nOut]);
+    return bias ? { weight, bias } : { weight };
+  }
+
+  /** One stored layer `[n * nOut, nIn]` seen as n layers by rows; no bytes are moved. */
+  linears(name: string, n: number, nIn: number, nOut: number): Linear[] {
+    const whole = this.linear(name, nIn, n * nOut);
+    return Array.from({ length: n }, (_, i) => {
+      const [from, to] = [i * nOut, (i + 1) * nOut];
+      const rows = refOf(whole.weight.tensor, `${whole.weight.name}[${from}:${to}]`, [nOut, nIn], { from, to });
+      return whole.bias ? { weight: rows, bias: elementsOf(whole.bias.tensor, from, to) } : { weight: rows };
+    });
   }
 
   rmsNorm(name: string, n: number, eps: number): Norm {

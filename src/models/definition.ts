@@ -1,7 +1,9 @@
 /** What an architecture is: how its header is read, which tensors it has, and which graphs they make. */
+import { UserError } from '../errors.ts';
 import type { GraphBuilder } from '../graph/builder.ts';
-import type { Hparams } from '../graph/hparams.ts';
-import type { Weights } from '../graph/weights.ts';
+import { Hparams } from '../graph/hparams.ts';
+import type { WeightSource } from '../graph/weights.ts';
+import { Weights } from '../graph/weights.ts';
 
 export interface ModelDefinition<H, W> {
   /** The file's `general.architecture`. */
@@ -13,3 +15,23 @@ export interface ModelDefinition<H, W> {
 
 /** Gives a definition its types by inference. */
 export const define = <H, W, D extends ModelDefinition<H, W>>(definition: D & ModelDefinition<H, W>): D => definition;
+
+/**
+ * Hyperparameters and weights of a source, from its header alone.
+ * @throws UserError 'model' where the source does not fit the definition, also for tensors that it does not use
+ */
+export const readModel = <H, W>(definition: ModelDefinition<H, W>, source: WeightSource): { h: H; w: W } => {
+  const { arch } = definition;
+  const h = definition.hparams(new Hparams(source.metadata, arch));
+  const weights = new Weights(source);
+  const w = definition.weights(weights, h);
+  const unclaimed = weights.unclaimed();
+  if (unclaimed.length > 0) {
+    const names = unclaimed.slice(0, 3).join("', '") + (unclaimed.length > 3 ? "', ..." : "'");
+    throw new UserError(
+      'model',
+      `architecture '${arch}' does not use ${unclaimed.length} of the file's tensors: '${names}`,
+    );
+  }
+  return { h, w };
+};

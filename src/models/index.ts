@@ -1,11 +1,11 @@
 /** The architectures that write text, by the name in a file's header. */
 import { UserError } from '../errors.ts';
 import type { GraphBuilder } from '../graph/builder.ts';
-import type { Hparams } from '../graph/hparams.ts';
-import type { MetadataValue, Weights } from '../graph/weights.ts';
+import type { MetadataValue, WeightSource } from '../graph/weights.ts';
 import { deepseek } from './deepseek.ts';
 import { deepseek2 } from './deepseek2.ts';
 import type { ModelDefinition } from './definition.ts';
+import { readModel } from './definition.ts';
 import { llama, qwen2, qwen3 } from './llama.ts';
 
 /** The commands that write text, each with the models of its name. */
@@ -18,45 +18,42 @@ interface TextHparams {
 }
 
 /** A definition met with a file's header and its tensors. */
-interface OpenedTextModel {
-  readonly h: TextHparams;
+interface OpenedModel<H> {
+  readonly h: H;
   readonly graphs: Readonly<Record<string, (g: GraphBuilder) => void>>;
 }
 
-interface TextModel {
+interface Model<H, F> {
   readonly arch: string;
-  readonly family: TextFamily;
+  readonly family: F;
   /** The names of its graphs. */
   readonly graphs: readonly string[];
-  open(meta: Hparams, w: Weights): OpenedTextModel;
+  /** From the header alone. Tensors that the architecture does not use are an error. */
+  open(source: WeightSource): OpenedModel<H>;
 }
 
-/** From outside all text models look the same; their own hyperparameters and weights stay theirs. */
-const textModelOf = <H extends TextHparams, W>(family: TextFamily, definition: ModelDefinition<H, W>): TextModel => ({
+/** From outside all models look the same; their own hyperparameters and weights stay theirs. */
+const modelOf = <H, W, F>(family: F, definition: ModelDefinition<H, W>): Model<H, F> => ({
   arch: definition.arch,
   family,
   graphs: Object.keys(definition.graphs),
-  open(meta, cursor) {
-    const h = definition.hparams(meta);
-    const w = definition.weights(cursor, h);
-    const graphs = Object.entries(definition.graphs).map(([name, build]) => [
-      name,
-      (g: GraphBuilder) => build(g, { h, w }),
-    ]);
-    return { h, graphs: Object.fromEntries(graphs) };
+  open(source) {
+    const m = readModel(definition, source);
+    const graphs = Object.entries(definition.graphs).map(([name, build]) => [name, (g: GraphBuilder) => build(g, m)]);
+    return { h: m.h, graphs: Object.fromEntries(graphs) };
   },
 });
 
-const textModels: readonly TextModel[] = [
-  textModelOf('llama', llama),
-  textModelOf('llama', qwen2),
-  textModelOf('llama', qwen3),
-  textModelOf('deepseek', deepseek),
-  textModelOf('deepseek', deepseek2),
+const textModels: readonly Model<TextHparams, TextFamily>[] = [
+  modelOf('llama', llama),
+  modelOf('llama', qwen2),
+  modelOf('llama', qwen3),
+  modelOf('deepseek', deepseek),
+  modelOf('deepseek', deepseek2),
 ];
 
 /** The model of an architecture. Throws a UserError that names what is supported. */
-export const textModel = (arch: string): TextModel => {
+export const textModel = (arch: string): Model<TextHparams, TextFamily> => {
   const model = textModels.find((m) => m.arch === arch);
   if (model) return model;
   const known = textModels.map((m) => m.arch).join(', ');

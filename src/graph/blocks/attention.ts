@@ -3,7 +3,7 @@ import type { GraphBuilder } from '../builder.ts';
 import type { Mask } from '../ops/attend.ts';
 import { attend } from '../ops/attend.ts';
 import { linear } from '../ops/matmul.ts';
-import { mergeHeads, splitHeads } from '../ops/shape.ts';
+import { group, mergeHeads, splitHeads, unflatten } from '../ops/shape.ts';
 import type { Tensor } from '../tensor.ts';
 import type { Linear, Norm } from '../weights.ts';
 import { norm } from './norm.ts';
@@ -43,10 +43,23 @@ export interface AttentionOptions {
 
 /** What the stream `[B, T, nEmbd]` gathers from the values it looks at: Vaswani et al. 2017, section 3.2. */
 export const attention = (g: GraphBuilder, x: Tensor, a: AttentionOptions): Tensor => {
-  const q = perHead(g, splitHeads(g, linear(g, x, a.q), a.nHead), a.qNorm, a.rotate); // [B, nHead, T, headDim]
-  const y = attend(g, q, a.kv.k, a.kv.v, { mask: a.mask });
+  const y = attend(g, queries(g, x, a), a.kv.k, a.kv.v, { mask: a.mask });
   return linear(g, mergeHeads(g, y), a.o);
 };
+
+/**
+ * The same where sequences share the keys they look at, `[W, nHead, nKv, headDim]` for B sequences: those that belong
+ * together are read as one long sequence, so that no key is copied.
+ */
+export const sharedAttention = (g: GraphBuilder, x: Tensor, a: AttentionOptions): Tensor =>
+  unflatten(g, attention(g, group(g, x, a.kv.k, 'nQuery'), a), x);
+
+/** Projects a stream `[B, T, nEmbd]` to queries by head, `[B, nHead, T, headDim]`. */
+export const queries = (
+  g: GraphBuilder,
+  x: Tensor,
+  { q, nHead, qNorm, rotate }: Pick<AttentionOptions, 'q' | 'nHead' | 'qNorm' | 'rotate'>,
+): Tensor => perHead(g, splitHeads(g, linear(g, x, q), nHead), qNorm, rotate);
 
 const perHead = (g: GraphBuilder, heads: Tensor, n?: Norm, rotate?: Rotate): Tensor => {
   const normed = n ? norm(g, heads, n) : heads;

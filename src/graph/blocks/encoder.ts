@@ -1,6 +1,7 @@
 import type { GraphBuilder } from '../builder.ts';
+import { mul } from '../ops/arithmetic.ts';
 import type { Tensor } from '../tensor.ts';
-import type { Linear, Norm } from '../weights.ts';
+import type { Linear, Norm, WeightRef } from '../weights.ts';
 import { attention, keyValue } from './attention.ts';
 import type { FfnOptions } from './ffn.ts';
 import { ffn } from './ffn.ts';
@@ -13,6 +14,9 @@ export interface EncoderLayer {
   readonly attn: { readonly q: Linear; readonly k: Linear; readonly v: Linear; readonly o: Linear };
   readonly ffnNorm: Norm;
   readonly ffn: Omit<FfnOptions, 'act'>;
+  /** What each dimension of attention's and of the feed-forward's answer is multiplied by (Touvron et al. 2021, CaiT). */
+  readonly attnScale?: WeightRef;
+  readonly ffnScale?: WeightRef;
 }
 
 /** A layer in which every position sees every other: ViT's (Dosovitskiy et al. 2020) and Whisper's encoder alike. */
@@ -25,6 +29,8 @@ export const encoderLayer = (
 ): Tensor => {
   const a = norm(g, x, b.attnNorm);
   const kv = keyValue(g, a, { ...b.attn, nHead });
-  const y = residual(g, x, attention(g, a, { ...b.attn, kv, nHead, mask: unmasked }));
-  return residual(g, y, ffn(g, norm(g, y, b.ffnNorm), { ...b.ffn, act }));
+  const y = residual(g, x, scaled(g, attention(g, a, { ...b.attn, kv, nHead, mask: unmasked }), b.attnScale));
+  return residual(g, y, scaled(g, ffn(g, norm(g, y, b.ffnNorm), { ...b.ffn, act }), b.ffnScale));
 };
+
+const scaled = (g: GraphBuilder, x: Tensor, by: WeightRef | undefined): Tensor => (by ? mul(g, x, g.weight(by)) : x);

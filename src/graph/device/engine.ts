@@ -36,7 +36,7 @@ export interface EngineOptions {
 }
 
 type Feeds = Record<string, OrtTensor>;
-type Inputs = Readonly<Record<string, HostTensor>>;
+export type Inputs = Readonly<Record<string, HostTensor>>;
 
 const ortType = { f32: 'float32', f16: 'float16', i64: 'int64', i32: 'int32', bool: 'bool', u8: 'uint8' } as const;
 const arrayOf = {
@@ -58,6 +58,7 @@ export class Engine {
   readonly #session: InferenceSession;
   readonly #program: EngineProgram;
   readonly #states: Feeds;
+  #held: Inputs = {};
   #stop: string | undefined;
 
   private constructor(session: InferenceSession, options: EngineOptions, states: Feeds) {
@@ -85,18 +86,30 @@ export class Engine {
     return new Engine(session, options, states);
   }
 
-  /** One run. The cache's rows at the positions of this run are written; everything else is left as it was. */
-  async run(inputs: Inputs): Promise<Record<string, HostTensor>> {
+  /** Inputs that every later run brings, until they are held anew. */
+  hold(inputs: Inputs): void {
+    this.#held = inputs;
+  }
+
+  /**
+   * One run. The cache's rows at the positions of this run are written; everything else is left as it was.
+   * @param parents which sequence of the cache each one goes on from; itself if absent
+   */
+  async run(given: Inputs, parents?: readonly number[]): Promise<Record<string, HostTensor>> {
     const { cache, outputs } = this.#program;
+    const inputs = { ...this.#held, ...given };
     const sizes = this.#sizesOf(inputs);
-    const feeds: Feeds = { ...this.#states, ...fusedInputs(cache, inputs) };
-    for (const { name, dtype } of this.#program.inputs) feeds[name] = toOrt(given(inputs, name), dtype);
-    const results = await this.#call(feeds, sizes);
-    const positions = cache && given(inputs, cache.positions);
+    const positions = cache && named(inputs, cache.positions);
+    if (positions && parents) this.#inherit(parents, Number(positions.data[0]));
+    const states = this.#statesOf(sizes);
+    const feeds: Feeds = { ...states, ...fusedInputs(cache, inputs) };
+    for (const { name, dtype } of this.#program.inputs) feeds[name] = toOrt(named(inputs, name), dtype);
+    const results = await this.#call(feeds, states, sizes);
     for (const state of cache?.states ?? []) {
-      const next = results[state.next.name];
-      if (state.write === 'in-place') this.#states[state.name] = next ?? (this.#states[state.name] as OrtTensor);
-      else if (positions) writeRows(this.#states[state.name] as OrtTensor, next as OrtTensor, positions);
+      const next = results[state.next.name] as OrtTensor;
+      if (state.write === 'rows') writeRows(states[state.name] as OrtTensor, next, positions as HostTensor);
+      // On the CPU the given buffer is written, whether or not it is also copied; elsewhere it is the device's now.
+      else if (next && next.location !== 'cpu') this.#states[state.name] = next;
     }
     return Object.fromEntries(outputs.map((o) => [o.name, toHost(results[o.name] as OrtTensor, o.dtype)]));
   }
@@ -110,12 +123,25 @@ export class Engine {
     this.#session.endProfiling();
   }
 
-  async #call(feeds: Feeds, sizes: Sizes): Promise<Feeds> {
+  /** The states of as many sequences as this run has; a session may have room for more. */
+  #statesOf(sizes: Sizes): Feeds {
+    const nSeq = sizes.B ?? this.#program.sizes.B;
+    if (nSeq === this.#program.sizes.B) return this.#states;
+    return Object.fromEntries(Object.entries(this.#states).map(([name, state]) => [name, firstOf(state, nSeq ?? 1)]));
+  }
+
+  /** Gives every sequence the rows of its parent, up to the position where it goes on. */
+  #inherit(parents: readonly number[], nRow: number): void {
+    if (parents.every((parent, s) => parent === s)) return;
+    for (const state of Object.values(this.#states)) copyRows(state, parents, nRow);
+  }
+
+  async #call(feeds: Feeds, states: Feeds, sizes: Sizes): Promise<Feeds> {
     const { outputs, cache } = this.#program;
     const inPlace = (cache?.states ?? []).filter((s) => s.write === 'in-place');
     const rows = (cache?.states ?? []).filter((s) => s.write === 'rows');
     const fetches: Record<string, OrtTensor | null> = {};
-    for (const state of inPlace) fetches[state.next.name] = this.#states[state.name] ?? null;
+    for (const state of inPlace) fetches[state.next.name] = states[state.name] ?? null;
     for (const state of rows) fetches[state.next.name] = null;
     if (!this.#stop) {
       for (const output of outputs) fetches[output.name] = null;
@@ -130,13 +156,16 @@ export class Engine {
       if (!(error instanceof Error) || !error.message.includes(STOPPED)) throw error;
       if (Object.values(made).every(isWritten)) return made;
       this.#stop = undefined;
-      return this.#call(feeds, sizes);
+      return this.#call(feeds, states, sizes);
     }
   }
 
   #sizesOf(inputs: Inputs): Sizes {
-    const sizes: Record<string, number> = { ...this.#program.sizes };
-    for (const { name, shape } of this.#program.inputs) bind(sizes, shape, given(inputs, name).dims);
+    const { B: capacity, ...fixed } = this.#program.sizes;
+    const sizes: Record<string, number> = { ...fixed };
+    for (const { name, shape } of this.#program.inputs) bind(sizes, shape, named(inputs, name).dims);
+    if (capacity !== undefined && (sizes.B ?? capacity) > capacity)
+      throw new Error(`${sizes.B} sequences in a session for ${capacity}`);
     return sizes;
   }
 }
@@ -154,7 +183,7 @@ const locations = (program: EngineProgram): Record<string, 'gpu-buffer' | 'cpu'>
     ...(program.cache?.states ?? []).map((s) => [s.next.name, s.write === 'in-place' ? 'gpu-buffer' : 'cpu'] as const),
   ]);
 
-const given = (inputs: Inputs, name: string): HostTensor => {
+const named = (inputs: Inputs, name: string): HostTensor => {
   const tensor = inputs[name];
   if (!tensor) throw new Error(`the run lacks input '${name}'`);
   return tensor;
@@ -199,13 +228,32 @@ const isWritten = (tensor: OrtTensor): boolean =>
 /** Each sequence's last position and the number of keys in view, for the fused kernel. */
 const fusedInputs = (cache: CacheSpec | undefined, inputs: Inputs): Feeds => {
   if (!cache?.fused) return {};
-  const { data, dims } = given(inputs, cache.positions);
+  const { data, dims } = named(inputs, cache.positions);
   const [nSeq, nToken] = dims as readonly [number, number];
   const last = Int32Array.from({ length: nSeq }, (_, s) => Number(data[(s + 1) * nToken - 1]));
   return {
     [cache.fused.last]: new OrtTensor('int32', last, [nSeq]),
     [cache.fused.nKv]: new OrtTensor('int32', Int32Array.of(last.reduce((a, b) => Math.max(a, b)) + 1), []),
   };
+};
+
+/** The part of a state `[B, ...]` that holds its first sequences; the same memory. */
+const firstOf = (state: OrtTensor, nSeq: number): OrtTensor => {
+  const dims = [nSeq, ...state.dims.slice(1)];
+  return new OrtTensor('float32', (state.data as Float32Array).subarray(0, elements(dims)), dims);
+};
+
+/** Copies rows 0 up to `nRow` of a state `[B, n, nCtx, d]` from each sequence's parent, all at once. */
+const copyRows = (state: OrtTensor, parents: readonly number[], nRow: number): void => {
+  const [, nHead, nCtx, d] = state.dims as [number, number, number, number];
+  const data = state.data as Float32Array;
+  const at = (s: number, h: number) => (s * nHead + h) * nCtx * d;
+  for (let h = 0; h < nHead; h++) {
+    const rows = new Map([...new Set(parents)].map((p) => [p, data.slice(at(p, h), at(p, h) + nRow * d)]));
+    parents.forEach((parent, s) => {
+      if (parent !== s) data.set(rows.get(parent) as Float32Array, at(s, h));
+    });
+  }
 };
 
 /** Copies a run's rows `[B, n, T, d]` into a state `[B, n, nCtx, d]` at their positions `[B, T]`. */

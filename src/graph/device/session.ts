@@ -5,9 +5,10 @@ import type { Program } from '../lower/lower.ts';
 import { runtimeCause } from './cause.ts';
 import type { Device } from './device.ts';
 import { deviceId } from './device.ts';
-import type { EngineOptions, HostTensor } from './engine.ts';
+import type { EngineOptions, HostTensor, Inputs } from './engine.ts';
 import type { Progress } from './files.ts';
 import { writeProgram } from './files.ts';
+import { buffersOf } from './host-tensor.ts';
 import type { Answer, Request } from './worker.ts';
 
 export interface Session {
@@ -16,9 +17,19 @@ export interface Session {
    * One run: every input of the program in, every output out. The cache stays inside; rows beyond the positions of a
    * run are never read, so starting over is a run at position 0.
    */
-  run(inputs: Readonly<Record<string, HostTensor>>): Promise<Record<string, HostTensor>>;
+  run(inputs: Inputs, options?: RunOptions): Promise<Record<string, HostTensor>>;
+  /**
+   * Inputs that every later run brings, until they are held anew: they cross to the engine once, and the caller's
+   * arrays are gone with them.
+   */
+  hold(inputs: Inputs): Promise<void>;
   /** Waits for the run in flight, then frees everything. */
   close(): Promise<void>;
+}
+
+export interface RunOptions {
+  /** Which of the last run's sequences each sequence goes on from; itself if absent. */
+  readonly parents?: readonly number[];
 }
 
 export interface SessionOptions {
@@ -66,7 +77,11 @@ export const openSession = async (program: Program, device: Device, options: Ses
   if (!removeLate) await files.remove();
   return {
     program,
-    run: async (inputs) => (await port.ask({ kind: 'run', inputs })) as Record<string, HostTensor>,
+    run: async (inputs, { parents } = {}) =>
+      (await port.ask({ kind: 'run', inputs, ...(parents && { parents }) })) as Record<string, HostTensor>,
+    hold: async (inputs) => {
+      await port.ask({ kind: 'hold', inputs }, buffersOf(inputs));
+    },
     close: async () => {
       await port.close();
       if (removeLate) await files.remove();
@@ -95,10 +110,10 @@ class Engine {
     this.#worker.on('exit', () => this.#failAll(new Error('the engine has stopped')));
   }
 
-  ask(request: Request): Promise<unknown> {
+  ask(request: Request, transfer: readonly ArrayBuffer[] = []): Promise<unknown> {
     return new Promise((resolve, reject) => {
       this.#waiting.push({ resolve, reject });
-      this.#worker.postMessage(request);
+      this.#worker.postMessage(request, [...transfer]);
     });
   }
 

@@ -1,12 +1,14 @@
 /** The worker thread's side of a session: one question at a time, answered in order. */
 import { parentPort } from 'node:worker_threads';
 import { messageOf } from '../../errors.ts';
-import type { EngineOptions, HostTensor } from './engine.ts';
+import type { EngineOptions, HostTensor, Inputs } from './engine.ts';
 import { Engine } from './engine.ts';
+import { buffersOf } from './host-tensor.ts';
 
 export type Request =
   | { readonly kind: 'open'; readonly options: EngineOptions }
-  | { readonly kind: 'run'; readonly inputs: Readonly<Record<string, HostTensor>> }
+  | { readonly kind: 'hold'; readonly inputs: Inputs }
+  | { readonly kind: 'run'; readonly inputs: Inputs; readonly parents?: readonly number[] }
   | { readonly kind: 'close' };
 
 export type Answer =
@@ -27,8 +29,11 @@ const answer = async (request: Request): Promise<unknown> => {
       profiles = request.options.profilePrefix !== undefined;
       engine = await Engine.open(request.options);
       return undefined;
+    case 'hold':
+      opened().hold(request.inputs);
+      return undefined;
     case 'run':
-      return opened().run(request.inputs);
+      return opened().run(request.inputs, request.parents);
     case 'close':
       if (profiles) engine?.endProfile();
       await engine?.close();
@@ -43,7 +48,7 @@ parentPort?.on('message', (request: Request) => {
   last = last.then(async () => {
     try {
       const value = await answer(request);
-      parentPort?.postMessage({ kind: 'done', value } satisfies Answer, request.kind === 'run' ? buffersOf(value) : []);
+      parentPort?.postMessage({ kind: 'done', value } satisfies Answer, transferred(request, value));
     } catch (error) {
       parentPort?.postMessage({ kind: 'failed', message: messageOf(error) } satisfies Answer);
     }
@@ -51,5 +56,5 @@ parentPort?.on('message', (request: Request) => {
 });
 
 /** Outputs change hands without a copy. */
-const buffersOf = (value: unknown): ArrayBuffer[] =>
-  Object.values(value as Record<string, HostTensor>).map((t) => t.data.buffer as ArrayBuffer);
+const transferred = ({ kind }: Request, value: unknown): ArrayBuffer[] =>
+  kind === 'run' ? buffersOf(value as Record<string, HostTensor>) : [];

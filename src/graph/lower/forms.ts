@@ -13,12 +13,13 @@ export const stackable = (refs: readonly WeightRef[]): boolean => {
     ({ tensor, shape }) =>
       shape[1] === first?.shape[1] &&
       tensor.blocks?.bits === first?.tensor.blocks?.bits &&
-      tensor.blocks?.blockSize === first?.tensor.blocks?.blockSize,
+      tensor.blocks?.blockSize === first?.tensor.blocks?.blockSize &&
+      tensor.blocks?.hasOffsets === first?.tensor.blocks?.hasOffsets,
   );
 };
 
 const runsInBlocks = (o: Emitter, ref: WeightRef, kernel: string): boolean =>
-  ref.tensor.blocks !== undefined && o.has(kernel);
+  ref.tensor.blocks?.hasOffsets === false && o.has(kernel);
 
 /** x `[..., nIn]` times the transposes of weights `[nOut, nIn]` -> `[..., sum of nOut]`. */
 export const product = (o: Emitter, x: Value, refs: readonly WeightRef[]): Computed => {

@@ -12,6 +12,7 @@ import { sameShape } from '../tensor.ts';
 import type { WeightRef } from '../weights.ts';
 import type { Computed, Emitter, Value } from './emitter.ts';
 import { groupedQueryAttention } from './fuse-attention.ts';
+import { multiHeadAttention } from './fuse-whole-attention.ts';
 import type { Fusion, Matcher, Users } from './patterns.ts';
 import { emitLinears, input, is, linearPattern, onlyUser } from './patterns.ts';
 
@@ -20,7 +21,7 @@ export interface Fusions {
   readonly covered: ReadonlySet<Tensor>;
 }
 
-const matchers: readonly Matcher[] = [groupedQueryAttention, gatedFeedForward, skipNorm, fastSilu];
+const matchers: readonly Matcher[] = [groupedQueryAttention, multiHeadAttention, gatedFeedForward, skipNorm, fastSilu];
 
 /** The fusions that this target allows in this graph; none where fused kernels are off. */
 export const findFusions = (graph: Graph, o: Emitter): Fusions => {

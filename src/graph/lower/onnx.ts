@@ -35,6 +35,7 @@ const contrib = new Set([
   'GatherBlockQuantized',
   'GroupQueryAttention',
   'MatMulNBits',
+  'MultiHeadAttention',
   'QuickGelu',
   'RotaryEmbedding',
   'SkipSimplifiedLayerNormalization',

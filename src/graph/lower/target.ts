@@ -20,6 +20,7 @@ const everywhere = [
   'MatMulNBits',
   'GatherBlockQuantized',
   'GroupQueryAttention',
+  'MultiHeadAttention',
   'QuickGelu',
   'SimplifiedLayerNormalization',
   'SkipSimplifiedLayerNormalization',

@@ -145,6 +145,20 @@ export const ATTEND_CAUSAL = op<4, AttendAttrs>({
   flops: ([q, k, v]) => attendFlops(q.dims, k.dims, v.dims),
 });
 
+/** How much each query looks at each key: q `[B, nHead, T, d]`, k `[B, nHead, nKv, d]` -> softmax of `[B, nHead, T, nKv]`. */
+export const ATTEND_WEIGHTS = op<2, { scale: number }>({
+  name: 'attend_weights',
+  infer([q, k]) {
+    expectShape(k, [q.shape[0] as Dim, q.shape[1] as Dim, k.shape[2] as Dim, q.shape[3] as Dim], 'keys');
+    return { dtype: q.dtype, shape: [...q.shape.slice(0, -1), k.shape[2] as Dim] };
+  },
+  lower(o, [q, k], { scale }) {
+    const keys = o.node('Transpose', [k], { perm: [0, 1, 3, 2] });
+    return o.node('Softmax', [o.node('Mul', [o.node('MatMul', [q, keys]), o.f32([scale])])], { axis: -1 });
+  },
+  flops: ([q], y) => 2 * y.size * (q.dims[3] ?? 0),
+});
+
 export interface AttendOptions {
   readonly mask: Mask;
   /** What scores are multiplied by; 1 / sqrt(headDim) if absent. */
@@ -158,6 +172,10 @@ export const attend = (g: GraphBuilder, q: Tensor, k: Tensor, v: Tensor, a: Atte
   const { pos, window } = a.mask;
   return g.add(ATTEND_CAUSAL, [q, k, v, pos], window === undefined ? { scale } : { scale, window });
 };
+
+/** How much each query looks at each key, without what it gathers there. */
+export const attendWeights = (g: GraphBuilder, q: Tensor, k: Tensor): Tensor =>
+  g.add(ATTEND_WEIGHTS, [q, k], { scale: size(q, -1) ** -0.5 });
 
 export const append = (g: GraphBuilder, state: Tensor, rows: Tensor, pos: Tensor): Tensor =>
   g.add(APPEND, [state, rows, pos], undefined);

@@ -1,7 +1,7 @@
 /** Rearranging without computing: heads apart and together, slices, concatenation. */
 import type { GraphBuilder } from '../builder.ts';
 import { expectRank, op } from '../op.ts';
-import type { Dim, Tensor } from '../tensor.ts';
+import type { Dim, Tensor, TensorType } from '../tensor.ts';
 import { axisOf, sameShape, showShape, size, withDim } from '../tensor.ts';
 
 /** `[B, T, nHead * d]` -> `[B, nHead, T, d]`. */
@@ -93,6 +93,19 @@ export const UNFLATTEN = op<2>({
   },
 });
 
+/** Sequences side by side that belong to one row of another tensor: `[B, T, d]` -> `[W, nRow, d]`, W being that tensor's first axis. */
+export const GROUP = op<2, { rows: string }>({
+  name: 'group',
+  infer([x, like], { rows }) {
+    expectRank(x, 3, 'x');
+    return { dtype: x.dtype, shape: [like.shape[0] as Dim, rows, size(x, -1)] };
+  },
+  lower(o, [x, like], _, [type]) {
+    const groups = o.node('Slice', [o.node('Shape', [like]), o.i64([0]), o.i64([1]), o.i64([0])]);
+    return o.node('Reshape', [x, o.node('Concat', [groups, o.i64([-1, size(type, -1)])], { axis: 0 })]);
+  },
+});
+
 /** Elements `start` up to, not including, `start + length` of one axis. */
 export const SLICE = op<1, { axis: number; start: number; length: number }>({
   name: 'slice',
@@ -122,6 +135,34 @@ export const CONCAT = op<number, { axis: number }>({
   lower: (o, inputs, { axis }, [type]) => o.node('Concat', inputs, { axis: axisOf(type?.shape ?? [], axis) }),
 });
 
+/** Rows `[d]` or `[n, d]` before those of every sequence: x `[B, T, d]` -> `[B, n + T, d]`. */
+export const PREPEND = op<2>({
+  name: 'prepend',
+  infer([x, rows]) {
+    expectRank(x, 3, 'x');
+    if (size(rows, -1) !== size(x, -1)) throw new Error(`rows of ${size(rows, -1)} before rows of ${size(x, -1)}`);
+    return { dtype: x.dtype, shape: withDim(x.shape, 1, leadingRows(rows) + size(x, 1)) };
+  },
+  lower(o, [x, rows], _, [, type]) {
+    const nSeq = o.node('Slice', [o.node('Shape', [x]), o.i64([0]), o.i64([1])]);
+    const shape = o.node('Concat', [nSeq, o.i64([leadingRows(type), size(type, -1)])], { axis: 0 });
+    return o.node('Concat', [o.node('Expand', [rows, shape]), x], { axis: 1 });
+  },
+});
+
+const leadingRows = (rows: TensorType): number => (rows.shape.length === 1 ? 1 : size(rows, 0));
+
+/** The mean of all rows of each sequence: `[B, T, d]` -> `[B, 1, d]`. */
+export const MEAN_ROWS = op<1>({
+  name: 'mean_rows',
+  infer([x]) {
+    expectRank(x, 3, 'x');
+    return { dtype: x.dtype, shape: withDim(x.shape, 1, 1) };
+  },
+  lower: (o, [x]) => o.node('ReduceMean', [x, o.i64([1])], { keepdims: 1 }),
+  flops: ([x]) => x.size,
+});
+
 /** The axes in another order: axis i of the output is axis perm[i] of x. */
 export const TRANSPOSE = op<1, { perm: readonly number[] }>({
   name: 'transpose',
@@ -138,6 +179,8 @@ export const mergeHeads = (g: GraphBuilder, x: Tensor): Tensor => g.add(MERGE_HE
 export const repeatHeads = (g: GraphBuilder, x: Tensor, nHead: number): Tensor => g.add(REPEAT_HEADS, [x], { nHead });
 export const flatten = (g: GraphBuilder, x: Tensor, rows: string): Tensor => g.add(FLATTEN, [x], { rows });
 export const unflatten = (g: GraphBuilder, x: Tensor, like: Tensor): Tensor => g.add(UNFLATTEN, [x, like], undefined);
+export const group = (g: GraphBuilder, x: Tensor, like: Tensor, rows: string): Tensor =>
+  g.add(GROUP, [x, like], { rows });
 export const list = (g: GraphBuilder, x: Tensor, name: string, column = false): Tensor =>
   g.add(LIST, [x], { name, column });
 export const repeatRows = (g: GraphBuilder, x: Tensor, times: number, name: string): Tensor =>
@@ -147,6 +190,8 @@ export const sumRows = (g: GraphBuilder, x: Tensor, every: number, name: string)
 export const slice = (g: GraphBuilder, x: Tensor, axis: number, start: number, length: number): Tensor =>
   g.add(SLICE, [x], { axis, start, length });
 export const concat = (g: GraphBuilder, xs: readonly Tensor[], axis: number): Tensor => g.add(CONCAT, xs, { axis });
+export const prepend = (g: GraphBuilder, x: Tensor, rows: Tensor): Tensor => g.add(PREPEND, [x, rows], undefined);
+export const meanRows = (g: GraphBuilder, x: Tensor): Tensor => g.add(MEAN_ROWS, [x], undefined);
 export const transpose = (g: GraphBuilder, x: Tensor, perm: readonly number[]): Tensor =>
   g.add(TRANSPOSE, [x], { perm });
 

@@ -65,3 +65,13 @@ export const readBytes = async ({ path, handle }: OpenFile, position: number, le
   }
   return bytes;
 };
+
+/** The first four bytes of a file as text, by which its format is known; fewer where it has fewer. */
+export const magicOf = async (path: string): Promise<string> => {
+  const file = await openFile(path);
+  try {
+    return String.fromCharCode(...(await readBytes(file, 0, Math.min(4, file.size))));
+  } finally {
+    await file.handle.close();
+  }
+};

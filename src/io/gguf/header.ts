@@ -5,19 +5,12 @@ import { messageOf, UserError } from '../../errors.ts';
 import type { MetadataValue } from '../../graph/weights.ts';
 import { type OpenFile, readBytes } from './file.ts';
 import { MAX_HEADER, type Outline, outlineHeader } from './outline.ts';
-import type { QuantType } from './quants/quant.ts';
-import type { TensorLayout } from './stored.ts';
+import { storedLength, type TensorPlace } from './place.ts';
 import { typeOfId } from './types.ts';
 
 export interface Header {
   readonly metadata: ReadonlyMap<string, MetadataValue>;
   readonly tensors: readonly TensorPlace[];
-}
-
-/** A tensor and its place in its file. */
-export interface TensorPlace extends TensorLayout {
-  /** From the beginning of the file. */
-  readonly offset: number;
 }
 
 /** Most headers of models are a few megabytes: one read. */
@@ -105,23 +98,4 @@ const placeTensors = (infos: readonly GGUFTensorInfo[], outline: Outline, file: 
     expected += Math.ceil(byteLength / alignment) * alignment;
     return { name: info.name, type, shape: info.shape.map(Number).reverse(), offset };
   });
-};
-
-/** Bytes of a tensor of this shape in ggml's order (`ggml_nbytes`); exact, since no more than `limit` is allowed. */
-const storedLength = (
-  ne: readonly bigint[],
-  type: QuantType,
-  limit: number,
-  fail: (what: string) => UserError,
-): number => {
-  const [ne0 = 1n] = ne;
-  const shape = `shape [${[...ne].reverse().join(', ')}]`;
-  if (ne.includes(0n)) throw fail(`${shape} has an empty axis`);
-  if (ne0 % BigInt(type.blockSize) !== 0n) {
-    throw fail(`${shape} of type ${type.name.toUpperCase()} needs rows of a multiple of ${type.blockSize}`);
-  }
-  const nValue = ne.reduce((product, n) => product * n, 1n);
-  const nByte = (nValue / BigInt(type.blockSize)) * BigInt(type.blockBytes);
-  if (nByte > BigInt(limit)) throw fail(`${shape} takes ${nByte} bytes, the whole file has ${limit}`);
-  return Number(nByte);
 };

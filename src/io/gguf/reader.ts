@@ -1,10 +1,10 @@
 /** GGUF files as a source of weights: the header is read when opening, weights when asked for, rows at a time. */
 import { UserError } from '../../errors.ts';
 import type { StoredTensor, WeightSource } from '../../graph/weights.ts';
-import { type OpenFile, openFile, readBytes } from './file.ts';
+import { type OpenFile, openFile } from './file.ts';
 import { type Header, readHeader } from './header.ts';
 import { checkPart, checkTensorCount, partCount, partPaths } from './parts.ts';
-import { storedTensor } from './stored.ts';
+import { tensorAt } from './place.ts';
 
 /** An open model; its parts stay open until `close`. */
 export interface GgufFile extends WeightSource {
@@ -77,12 +77,7 @@ const mergeTensors = (parts: readonly Part[]): ReadonlyMap<string, StoredTensor>
       if (tensors.has(place.name)) {
         throw new UserError('model', `tensor '${place.name}' of '${file.path}' is in an earlier part too`);
       }
-      tensors.set(
-        place.name,
-        storedTensor(place, ({ from, to }, rowBytes) =>
-          readBytes(file, place.offset + from * rowBytes, (to - from) * rowBytes),
-        ),
-      );
+      tensors.set(place.name, tensorAt(file, place));
     }
   }
   return tensors;

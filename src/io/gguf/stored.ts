@@ -41,6 +41,6 @@ export const storedTensor = (
   const tensor = { name, type: type.name, shape, byteLength: nRow * rowBytes, read, decode };
   const { blocks } = type;
   if (!blocks) return tensor;
-  const { bits, blockSize } = blocks;
-  return { ...tensor, blocks: { bits, blockSize, pack: async (rows) => blocks.pack(await read(rows)) } };
+  const { bits, blockSize, hasOffsets } = blocks;
+  return { ...tensor, blocks: { bits, blockSize, hasOffsets, pack: async (rows) => blocks.pack(await read(rows)) } };
 };

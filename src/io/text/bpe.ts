@@ -20,8 +20,11 @@ const ALPHABET_BYTES: ReadonlyMap<string, number> = new Map(BYTE_ALPHABET.map((c
 const utf8 = new TextEncoder();
 
 /** The bytes of a text written in the alphabet; other characters (of tokens added later) stand for themselves. */
-const alphabetBytes = (text: string): Uint8Array =>
+export const alphabetBytes = (text: string): Uint8Array =>
   Uint8Array.from([...text].flatMap((char) => ALPHABET_BYTES.get(char) ?? [...utf8.encode(char)]));
+
+/** Any bytes as a text in the alphabet. */
+export const alphabetText = (bytes: Uint8Array): string => Array.from(bytes, (byte) => BYTE_ALPHABET[byte]!).join('');
 
 /** Pieces repeat: words, spaces, newlines. Long ones rarely do and are not kept. */
 const CACHED_PIECES = 65_536;
@@ -56,7 +59,7 @@ export const bpeModel = ({ ids }: Vocabulary, merges: readonly string[], pre: Pr
   const idsOf = (symbol: string): number | number[] => ids.get(symbol) ?? [...symbol].flatMap((c) => ids.get(c) ?? []);
 
   const encodePiece = (piece: string): number[] => {
-    const symbols = Array.from(utf8.encode(piece), (byte) => BYTE_ALPHABET[byte]!);
+    const symbols = [...alphabetText(utf8.encode(piece))];
     const whole = pre.ignoreMerges ? ids.get(symbols.join('')) : undefined;
     return whole !== undefined ? [whole] : mergeSymbols(symbols, rank).flatMap(idsOf);
   };

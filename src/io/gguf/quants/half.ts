@@ -39,3 +39,13 @@ const roundHalfEven = (x: number): number => {
   const rest = x - down;
   return rest > 0.5 || (rest === 0.5 && down % 2 === 1) ? down + 1 : down;
 };
+
+/** The half at a byte's place, low byte first. */
+export const halfAt = (bytes: Uint8Array, at: number): number => halfTable()[bytes[at]! | (bytes[at + 1]! << 8)]!;
+
+/** Writes the half nearest to a value. */
+export const setHalf = (bytes: Uint8Array, at: number, value: number): void => {
+  const bits = floatToHalf(value);
+  bytes[at] = bits;
+  bytes[at + 1] = bits >> 8;
+};

@@ -52,6 +52,7 @@ export const q4_0 = {
   blocks: {
     bits: 4,
     blockSize: BLOCK,
+    hasOffsets: false,
     /** MatMulNBits wants neighbours in one byte: value 2j low, 2j + 1 high. Two words give one word of each half. */
     pack(bytes) {
       const words = wordsOf(bytes);

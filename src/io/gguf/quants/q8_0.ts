@@ -42,6 +42,7 @@ export const q8_0 = {
   blocks: {
     bits: 8,
     blockSize: BLOCK,
+    hasOffsets: false,
     /** MatMulNBits wants q + 128 unsigned: that is the sign bit turned over. */
     pack(bytes) {
       const words = wordsOf(bytes);

@@ -1,0 +1,89 @@
+/** An image model's file, opened: read, built, lowered and loaded on the chosen device. */
+import { GraphBuilder } from '../graph/builder.ts';
+import type { Device, Wish } from '../graph/device/device.ts';
+import { deviceId } from '../graph/device/device.ts';
+import type { Progress } from '../graph/device/files.ts';
+import { openSession } from '../graph/device/session.ts';
+import { lower } from '../graph/lower/lower.ts';
+import type { Compute } from '../graph/lower/target.ts';
+import type { MetadataValue, WeightSource } from '../graph/weights.ts';
+import { openVit } from '../io/vit/open.ts';
+import type { Classifier } from '../models/classifier.ts';
+import { createClassifier } from '../models/classifier.ts';
+import { readModel } from '../models/definition.ts';
+import { vit } from '../models/vit.ts';
+import { findDevice } from './devices.ts';
+import { cacheFolder } from './options.ts';
+
+export interface OpenVitOptions {
+  readonly wish: Wish;
+  readonly strictDevice: boolean;
+  readonly threads: number;
+  readonly compute: 'auto' | Compute;
+  readonly fused: boolean;
+  /** Side of the images, where it is not the one the model was trained on. */
+  readonly imageSize?: number;
+  /** Whether answers tell where the model looked. */
+  readonly looks: boolean;
+  readonly progress?: Progress;
+  /** One line for a person. */
+  notice(line: string): void;
+}
+
+export interface ImageModel {
+  readonly metadata: ReadonlyMap<string, MetadataValue>;
+  readonly classifier: Classifier;
+  readonly nClass: number;
+  /** Tokens before the patches, and all tokens. */
+  readonly nPrefix: number;
+  readonly nToken: number;
+  readonly device: Device;
+  readonly threads: number;
+  readonly compute: Compute;
+  readonly loadMs: number;
+  close(): Promise<void>;
+}
+
+/** Opens an image model. Throws UserErrors that name what is wrong with the file or the device. */
+export const openImageModel = async (path: string, options: OpenVitOptions): Promise<ImageModel> => {
+  const start = performance.now();
+  const file = await openVit(path);
+  try {
+    const { h, w } = readModel(vit, sized(file, options.imageSize));
+    const g = new GraphBuilder('vit');
+    vit.graphs[options.looks ? 'look' : 'classify'](g, { h, w });
+
+    const weightBytes = [...file.tensors.values()].reduce((sum, t) => sum + t.byteLength, 0);
+    const { device, why } = await findDevice(options.wish, weightBytes);
+    const compute = options.compute === 'auto' ? 'f32' : options.compute;
+    const program = lower(g.build(), { provider: device.provider, compute, fused: options.fused }, {});
+    const session = await openSession(program, device, {
+      threads: options.threads,
+      cacheFolder: cacheFolder(),
+      strict: options.strictDevice,
+      ...(options.progress && { progress: options.progress }),
+    });
+    const where = device.provider === 'cpu' ? `${device.name}, using ${options.threads}` : device.name;
+    options.notice(`${deviceId(device)} (${where}): ${why}; compute ${compute}, images of ${h.imageSize} pixels`);
+    return {
+      metadata: file.metadata,
+      classifier: createClassifier(session, h.imageSize),
+      nClass: h.nClass,
+      nPrefix: w.nToken,
+      nToken: w.nToken + (h.imageSize / h.patchSize) ** 2,
+      device,
+      threads: options.threads,
+      compute,
+      loadMs: performance.now() - start,
+      close: () => session.close(),
+    };
+  } finally {
+    await file.close();
+  }
+};
+
+/** The source for images of another size; positions are then interpolated. */
+const sized = (file: WeightSource, imageSize: number | undefined): WeightSource =>
+  imageSize === undefined
+    ? file
+    : { tensors: file.tensors, metadata: new Map([...file.metadata, ['vit.input_size', imageSize]]) };

@@ -1,0 +1,38 @@
+/** What the work on images took. */
+import type { Prepared } from './vit-images.ts';
+
+export interface Stopwatch {
+  /** Images done so far, also those that could not be read. */
+  readonly nImage: number;
+  inference<R>(run: () => Promise<R>): Promise<R>;
+  prepared(batch: readonly Pick<Prepared, 'ms'>[]): void;
+  /** `[ load 120 ms | per image: preprocess 6.1 ms, inference 12.3 ms | 10 images in 0.15 s, 66.7 images/s ]` */
+  line(): string;
+}
+
+/** Begins to count. Preprocessing goes on beside inference, so the whole takes less than the sum. */
+export const createStopwatch = (loadMs: number): Stopwatch => {
+  const begin = performance.now();
+  let [nImage, inferenceMs, preparedMs] = [0, 0, 0];
+  return {
+    get nImage() {
+      return nImage;
+    },
+    async inference(run) {
+      const start = performance.now();
+      const result = await run();
+      inferenceMs += performance.now() - start;
+      return result;
+    },
+    prepared(batch) {
+      nImage += batch.length;
+      for (const { ms } of batch) preparedMs += ms;
+    },
+    line() {
+      const seconds = (performance.now() - begin) / 1000;
+      const each = (ms: number) => `${(ms / Math.max(1, nImage)).toFixed(1)} ms`;
+      const count = nImage === 1 ? '1 image' : `${nImage} images`;
+      return `[ load ${loadMs.toFixed(0)} ms | per image: preprocess ${each(preparedMs)}, inference ${each(inferenceMs)} | ${count} in ${seconds.toFixed(2)} s, ${(nImage / seconds).toFixed(1)} images/s ]`;
+    },
+  };
+};

@@ -1,0 +1,9 @@
+/** An image as rows of 8-bit colours. */
+export interface Pixels {
+  readonly width: number;
+  readonly height: number;
+  /** `[height, width, 3]`, red first. */
+  readonly data: Uint8Array;
+}
+
+export const CHANNELS = 3;
