@@ -8,10 +8,11 @@ import { commandHelp, overview } from './commands/help.ts';
 import { llamaCommand } from './commands/llama.ts';
 import { nearest } from './commands/nearest.ts';
 import { vitCommand } from './commands/vit.ts';
+import { whisperCommand } from './commands/whisper.ts';
 import type { ErrorKind } from './errors.ts';
 import { messageOf, UserError } from './errors.ts';
 
-const commands: readonly Command[] = [llamaCommand, deepseekCommand, vitCommand];
+const commands: readonly Command[] = [llamaCommand, deepseekCommand, vitCommand, whisperCommand];
 
 /** What every command understands. */
 const commonOptions = optionGroup('Help', {

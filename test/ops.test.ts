@@ -4,12 +4,13 @@ import { describe, expect, it } from 'vitest';
 import { GraphBuilder } from '../src/graph/builder.ts';
 import { cost, nodeCost } from '../src/graph/graph.ts';
 import type { AnyOp, Op, Tuple } from '../src/graph/op.ts';
-import { ADD, DIV, GELU, MUL, SCALE, SIGMOID, SILU, SOFTMAX, SUM } from '../src/graph/ops/arithmetic.ts';
+import { ADD, DIV, GELU, MUL, RELU, SCALE, SIGMOID, SILU, SOFTMAX, SQRT, SUM } from '../src/graph/ops/arithmetic.ts';
 import type { RopePairs } from '../src/graph/ops/attend.ts';
 import { ATTEND, ATTEND_CAUSAL, ATTEND_WEIGHTS, append, ROPE, rope, ropeTables } from '../src/graph/ops/attend.ts';
-import { CONV, SEQUENCE } from '../src/graph/ops/conv.ts';
+import { CONV, REFLECT, SEQUENCE } from '../src/graph/ops/conv.ts';
 import { RESIZE_GRID } from '../src/graph/ops/grid.ts';
 import { APPEND, INPUT, ROPE_TABLE, STATE, WEIGHT } from '../src/graph/ops/leaves.ts';
+import { LSTM } from '../src/graph/ops/lstm.ts';
 import { BIAS, EXPERT_LINEAR, LINEAR } from '../src/graph/ops/matmul.ts';
 import { LAYER_NORM, RMS_NORM } from '../src/graph/ops/norm.ts';
 import type { RopeTable } from '../src/graph/ops/rope-table.ts';
@@ -530,6 +531,41 @@ const stream = noise([2, 3, 4], 68);
 const registers = noise([2, 4], 69);
 const classRow = noise([4], 70);
 const pairs = noise([4, 3, 2], 71);
+const heard = noise([3, 2, 4], 80);
+const gates = [noise([12, 4], 81), noise([12, 3], 82), noise([12], 83), noise([12], 84)] as const;
+const memory = { hidden: noise([1, 2, 3], 85), cell: noise([1, 2, 3], 86) };
+const recalled = loops.lstm(heard, ...gates, memory);
+const recurrence = [
+  given(heard, ['T', 'B', 4]),
+  ...gates.map(stored),
+  given(memory.hidden, [1, 'B', 3]),
+  given(memory.cell, [1, 'B', 3]),
+];
+const rootOfSize = (v: number): number => Math.sqrt(Math.abs(v));
+const mirroredIn = (n: number, i: number): number => (i < 0 ? -i : i >= n ? 2 * (n - 1) - i : i);
+const sounds: readonly Row[] = [
+  row(
+    RELU,
+    'leaves what is positive',
+    [given(wide)],
+    undefined,
+    loops.map(wide, (v) => Math.max(0, v)),
+  ),
+  row(SQRT, 'is the square root', [given(loops.map(wide, Math.abs))], undefined, loops.map(wide, rootOfSize), {
+    tolerance: 5e-7,
+  }),
+  row(
+    REFLECT,
+    'mirrors both ends of the last axis',
+    [given(sound, ['B', 3, 7])],
+    { pad: 2 },
+    made([2, 3, 11], (b, c, t) => get(sound, b!, c!, mirroredIn(7, t! - 2))),
+  ),
+  row(LSTM, 'gives the state after every step', recurrence, { give: 'steps' }, recalled.steps, { tolerance: 1e-6 }),
+  row(LSTM, 'gives the state to go on from', recurrence, { give: 'hidden' }, recalled.hidden, { tolerance: 1e-6 }),
+  row(LSTM, 'gives what is remembered at the end', recurrence, { give: 'cell' }, recalled.cell, { tolerance: 1e-6 }),
+];
+
 const grids: readonly Row[] = [
   row(
     CONV,
@@ -618,6 +654,7 @@ const grids: readonly Row[] = [
 
 const rowsOfAll = [
   ...grids,
+  ...sounds,
   ...arithmetic,
   ...leaves,
   ...products,

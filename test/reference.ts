@@ -205,3 +205,39 @@ export const resizeGrid = (
     return sumOf(from, (y) => sumOf(from, (x) => rows[y]! * columns[x]! * get(table, nPrefix + y * from + x, c!)));
   });
 };
+
+/** Hochreiter & Schmidhuber 1997 with the forget gate of Gers et al. 2000; gates in the order input, forget, cell, output. */
+export const lstm = (
+  x: NdArray,
+  ofInput: NdArray,
+  ofHidden: NdArray,
+  inputBias: NdArray,
+  hiddenBias: NdArray,
+  start: { readonly hidden: NdArray; readonly cell: NdArray },
+): { readonly steps: NdArray; readonly hidden: NdArray; readonly cell: NdArray } => {
+  const [nStep = 0, nBatch = 0, nIn = 0] = x.dims;
+  const n = start.hidden.dims[2] ?? 0;
+  const at = (b: number, i: number): number => b * n + i;
+  let hidden = start.hidden.values;
+  let cell = start.cell.values;
+  const steps: number[] = [];
+  for (let t = 0; t < nStep; t++) {
+    const [before, cellBefore] = [hidden, cell];
+    const gate = (b: number, row: number): number =>
+      get(inputBias, row) +
+      get(hiddenBias, row) +
+      sumOf(nIn, (k) => get(ofInput, row, k) * get(x, t, b, k)) +
+      sumOf(n, (k) => get(ofHidden, row, k) * (before[at(b, k)] ?? 0));
+    const each = (value: (b: number, i: number) => number): number[] =>
+      Array.from({ length: nBatch * n }, (_, j) => value(Math.floor(j / n), j % n));
+    const next = each(
+      (b, i) =>
+        sigmoid(gate(b, n + i)) * (cellBefore[at(b, i)] ?? 0) + sigmoid(gate(b, i)) * Math.tanh(gate(b, 2 * n + i)),
+    );
+    cell = next;
+    hidden = each((b, i) => sigmoid(gate(b, 3 * n + i)) * Math.tanh(next[at(b, i)] ?? 0));
+    steps.push(...hidden);
+  }
+  const state = (values: readonly number[]): NdArray => ({ dtype: 'f32', dims: [1, nBatch, n], values });
+  return { steps: { ...state(steps), dims: [nStep, nBatch, n] }, hidden: state(hidden), cell: state(cell) };
+};

@@ -12,7 +12,7 @@ import { nearest } from './nearest.ts';
 const switchWords = new Set(['on', 'off', 'auto', 'true', 'false', '0', '1', 'enabled', 'disabled']);
 
 /**
- * Rewrites arguments to `--name=value`, `--name` and `--no-name`; what is no flag stays as it is, behind `--`. Of an
+ * Rewrites arguments to `--name=value`, `--name` and `--name=false`; what is no flag stays as it is, behind `--`. Of an
  * option given twice the last one counts, unless it may be repeated.
  * @throws UserError 'usage' for an unknown flag, with the nearest known one, and for a missing or wrong value
  */
@@ -40,11 +40,11 @@ export const normaliseArguments = (argv: readonly string[], options: OptionTable
     const takes = takenBy(option);
     const next = argv[i + 1];
     if (negated) {
-      set(found, takes === 'switch' ? `--${name}=off` : `--no-${name}`);
+      set(found, takes === 'switch' ? `--${name}=off` : `--${name}=false`);
     } else if (takes === 'nothing') {
       if (inline !== undefined && inline !== 'true' && inline !== 'false')
         throw new UserError('usage', `flag '--${flag}' takes no value, but got '${inline}'`);
-      set(found, inline === 'false' ? `--no-${name}` : `--${name}`);
+      set(found, inline === 'false' ? `--${name}=false` : `--${name}`);
     } else if (takes === 'switch') {
       const hasWord = inline === undefined && next !== undefined && switchWords.has(next);
       const value = inline ?? (hasWord ? next : 'on');
@@ -86,6 +86,7 @@ export const parseArguments = async <O extends OptionTable>(
     .help(false)
     .exitProcess(false)
     .parserConfiguration({
+      'boolean-negation': false,
       'camel-case-expansion': false,
       'greedy-arrays': false,
       'dot-notation': false,

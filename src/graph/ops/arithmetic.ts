@@ -52,6 +52,20 @@ export const SIGMOID = op<1>({
   flops: (_, y) => 4 * y.size,
 });
 
+export const RELU = op<1>({
+  name: 'relu',
+  infer: ([x]) => same(x),
+  lower: (o, [x]) => o.node('Relu', [x]),
+  flops: (_, y) => y.size,
+});
+
+export const SQRT = op<1>({
+  name: 'sqrt',
+  infer: ([x]) => same(x),
+  lower: (o, [x]) => o.node('Sqrt', [x]),
+  flops: (_, y) => y.size,
+});
+
 /** Over the last axis. */
 export const SOFTMAX = op<1>({
   name: 'softmax',
@@ -84,6 +98,8 @@ export const div = (g: GraphBuilder, a: Tensor, b: Tensor): Tensor => g.add(DIV,
 export const silu = (g: GraphBuilder, x: Tensor): Tensor => g.add(SILU, [x], undefined);
 export const gelu = (g: GraphBuilder, x: Tensor, form: 'erf' | 'tanh' = 'erf'): Tensor => g.add(GELU, [x], { form });
 export const sigmoid = (g: GraphBuilder, x: Tensor): Tensor => g.add(SIGMOID, [x], undefined);
+export const relu = (g: GraphBuilder, x: Tensor): Tensor => g.add(RELU, [x], undefined);
+export const sqrt = (g: GraphBuilder, x: Tensor): Tensor => g.add(SQRT, [x], undefined);
 export const softmax = (g: GraphBuilder, x: Tensor): Tensor => g.add(SOFTMAX, [x], undefined);
 export const scale = (g: GraphBuilder, x: Tensor, by: number): Tensor => g.add(SCALE, [x], { by });
 export const sum = (g: GraphBuilder, x: Tensor): Tensor => g.add(SUM, [x], undefined);

@@ -2,7 +2,7 @@
 import type { GraphBuilder } from '../builder.ts';
 import { expectRank, expectShape, op } from '../op.ts';
 import type { Dim, Tensor } from '../tensor.ts';
-import { elements, size } from '../tensor.ts';
+import { elements, size, withDim } from '../tensor.ts';
 import type { Linear } from '../weights.ts';
 
 interface ConvAttrs {
@@ -40,6 +40,19 @@ export const CONV = op<number, ConvAttrs>({
   flops: ([, weight], y) => 2 * y.size * elements(weight?.dims.slice(1) ?? []),
 });
 
+/** The last axis longer by `pad` on both sides, where it mirrors what follows its ends, which are not repeated. */
+export const REFLECT = op<1, { pad: number }>({
+  name: 'reflect',
+  infer([x], { pad }) {
+    if (pad >= size(x, -1)) throw new Error(`${pad} values cannot mirror an axis of ${size(x, -1)}`);
+    return { dtype: x.dtype, shape: withDim(x.shape, -1, size(x, -1) + 2 * pad) };
+  },
+  lower(o, [x], { pad }, [type]) {
+    const others = new Array<number>(type.shape.length - 1).fill(0);
+    return o.node('Pad', [x, o.i64([...others, pad, ...others, pad])], { mode: 'reflect' });
+  },
+});
+
 /** A grid as a sequence of its places, row by row: `[B, d, ...extents]` -> `[B, product of extents, d]`. */
 export const SEQUENCE = op<1>({
   name: 'sequence',
@@ -53,3 +66,4 @@ export const SEQUENCE = op<1>({
 export const conv = (g: GraphBuilder, x: Tensor, { weight, bias }: Linear, attrs: ConvAttrs): Tensor =>
   g.add(CONV, bias ? [x, g.weight(weight), g.weight(bias)] : [x, g.weight(weight)], attrs);
 export const sequence = (g: GraphBuilder, x: Tensor): Tensor => g.add(SEQUENCE, [x], undefined);
+export const reflect = (g: GraphBuilder, x: Tensor, pad: number): Tensor => g.add(REFLECT, [x], { pad });

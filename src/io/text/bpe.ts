@@ -53,7 +53,11 @@ const mergeRanks = (merges: readonly string[]): ReadonlyMap<string, number> => {
  *
  * @throws UserError 'model' for a merge that is not two texts and a space
  */
-export const bpeModel = ({ ids }: Vocabulary, merges: readonly string[], pre: PreTokenizer): TokenizerModel => {
+export const bpeModel = (
+  { ids }: Pick<Vocabulary, 'ids'>,
+  merges: readonly string[],
+  pre: PreTokenizer,
+): TokenizerModel => {
   const ranks = mergeRanks(merges);
   const rank = (left: string, right: string): number | undefined => ranks.get(`${left} ${right}`);
   const idsOf = (symbol: string): number | number[] => ids.get(symbol) ?? [...symbol].flatMap((c) => ids.get(c) ?? []);

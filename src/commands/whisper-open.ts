@@ -1,0 +1,144 @@
+/** A speech model's file, opened: read, built, lowered and loaded on the chosen device, one session for each graph. */
+import { UserError } from '../errors.ts';
+import { GraphBuilder } from '../graph/builder.ts';
+import type { Device } from '../graph/device/device.ts';
+import { deviceId } from '../graph/device/device.ts';
+import type { Session } from '../graph/device/session.ts';
+import { openSession } from '../graph/device/session.ts';
+import { Hparams } from '../graph/hparams.ts';
+import { lower } from '../graph/lower/lower.ts';
+import type { Compute } from '../graph/lower/target.ts';
+import type { MetadataValue, WeightSource } from '../graph/weights.ts';
+import { Weights } from '../graph/weights.ts';
+import type { MelBank } from '../io/audio/mel.ts';
+import { melBank, slaneyFilters } from '../io/audio/mel.ts';
+import { GGML_MAGIC, magicOf } from '../io/ggml/reader.ts';
+import { openWhisperCpp } from '../io/ggml/whisper.ts';
+import { openGguf } from '../io/gguf/reader.ts';
+import type { WhisperWords } from '../io/text/whisper-words.ts';
+import { readWhisperWords } from '../io/text/whisper-words.ts';
+import type { SpecialTokens } from '../models/transcribe/special-tokens.ts';
+import { specialTokens } from '../models/transcribe/special-tokens.ts';
+import type { SpeechModel } from '../models/transcribe/speech-model.ts';
+import { createSpeechModel } from '../models/transcribe/speech-model.ts';
+import type { WhisperHparams } from '../models/whisper.ts';
+import { whisper, withAudioContext } from '../models/whisper.ts';
+import { findDevice } from './devices.ts';
+import type { OpenOptions } from './open.ts';
+import { cacheFolder } from './options.ts';
+
+export interface OpenSpeechOptions
+  extends Pick<OpenOptions, 'wish' | 'strictDevice' | 'threads' | 'compute' | 'fused' | 'progress' | 'notice'> {
+  /** Positions of 20 ms in a window; 0: all that the model has. */
+  readonly audioCtx: number;
+  /** Texts that are decoded together at most. */
+  readonly nSequence: number;
+}
+
+export interface SpeechModelFile {
+  /** As the file has them. */
+  readonly stored: WhisperHparams;
+  /** With the audio context that was asked for. */
+  readonly h: WhisperHparams;
+  readonly threads: number;
+  readonly metadata: ReadonlyMap<string, MetadataValue>;
+  readonly special: SpecialTokens;
+  readonly words: WhisperWords;
+  readonly bank: MelBank;
+  readonly model: SpeechModel;
+  readonly device: Device;
+  readonly loadMs: number;
+  close(): Promise<void>;
+}
+
+interface SpeechFile extends WeightSource {
+  close(): Promise<void>;
+}
+
+/** A file of whisper.cpp, or GGUF. */
+const openFile = async (path: string): Promise<SpeechFile> =>
+  (await magicOf(path)) === GGML_MAGIC ? openWhisperCpp(path) : openGguf(path);
+
+/** Opens a speech model. Throws UserErrors that name what is wrong with the file, the device or the memory. */
+export const openSpeech = async (path: string, o: OpenSpeechOptions): Promise<SpeechModelFile> => {
+  const start = performance.now();
+  const file = await openFile(path);
+  const sessions: Session[] = [];
+  const close = async () => {
+    await Promise.all(sessions.map((session) => session.close()));
+    await file.close();
+  };
+  try {
+    const { stored, w } = readModel(file);
+    const h = withAudioContext(stored, audioContext(o.audioCtx, stored));
+    const words = readWhisperWords(file.metadata);
+    const weightBytes = [...file.tensors.values()].reduce((sum, t) => sum + t.byteLength, 0);
+    const { device, why } = await findDevice(o.wish, weightBytes);
+    const compute: Compute = o.compute === 'auto' ? 'block' : o.compute;
+    const open = async (name: keyof typeof whisper.graphs, sizes: Readonly<Record<string, number>> = {}) => {
+      const g = new GraphBuilder(name);
+      whisper.graphs[name](g, { h, w });
+      // Beams go on from each other in memory that only the CPU's kernels leave to us.
+      const fused = o.fused && (device.provider === 'cpu' || name !== 'decoder');
+      const program = lower(g.build(), { provider: device.provider, compute, fused }, sizes);
+      const session = await openSession(program, device, {
+        threads: o.threads,
+        cacheFolder: cacheFolder(),
+        strict: o.strictDevice,
+        ...(o.progress && { progress: o.progress }),
+      });
+      sessions.push(session);
+      return session;
+    };
+    let alignment: Promise<Session> | undefined;
+    const graphs = {
+      conv: await open('conv'),
+      encoder: await open('encoder'),
+      cross: await open('cross'),
+      decoder: await open('decoder', { nCtx: h.text.nCtx, B: o.nSequence }),
+      alignment: () => (alignment ??= open('alignment')),
+    };
+    const where = device.provider === 'cpu' ? `${device.name}, using ${o.threads}` : device.name;
+    o.notice(`${deviceId(device)} (${where}): ${why}; compute ${compute}`);
+    return {
+      stored,
+      h,
+      threads: o.threads,
+      metadata: file.metadata,
+      special: specialTokens(h.nVocab),
+      words,
+      bank: melBank(melFilters(file, h.nMels), h.nMels),
+      model: createSpeechModel(graphs, h),
+      device,
+      loadMs: performance.now() - start,
+      close,
+    };
+  } catch (error) {
+    await close();
+    throw error;
+  }
+};
+
+const readModel = (file: SpeechFile) => {
+  const arch = file.metadata.get('general.architecture');
+  if (arch !== whisper.arch)
+    throw new UserError('model', `architecture '${arch}' is not supported`, 'grafo whisper runs whisper');
+  const stored = whisper.hparams(new Hparams(file.metadata, whisper.arch));
+  const weights = new Weights(file);
+  const w = whisper.weights(weights, stored);
+  const [unclaimed] = weights.unclaimed();
+  if (unclaimed !== undefined)
+    throw new UserError('model', `architecture 'whisper' does not use tensor '${unclaimed}'`);
+  return { stored, w };
+};
+
+const audioContext = (asked: number, { audio }: WhisperHparams): number => {
+  if (asked > audio.nCtx)
+    throw new UserError('usage', `--audio-ctx is ${asked}, the model has ${audio.nCtx}`, 'use a smaller one, or 0');
+  return asked === 0 ? audio.nCtx : asked;
+};
+
+const melFilters = (file: SpeechFile, nMels: number): Float32Array => {
+  const filters = file.metadata.get('whisper.encoder.mel_filters');
+  return Array.isArray(filters) ? Float32Array.from(filters, Number) : slaneyFilters(nMels);
+};

@@ -1,0 +1,187 @@
+/** One recording from its first sample to its last segment. */
+import type { Listen } from '../io/audio/mel-windows.ts';
+import type { Recording } from '../io/audio/recording.ts';
+import type { Segment } from '../io/transcript/segment.ts';
+import { detectLanguage } from '../models/transcribe/language.ts';
+import { nonSpeechWords } from '../models/transcribe/non-speech.ts';
+import type { Segment as HeardSegment } from '../models/transcribe/segments.ts';
+import { tokenRules } from '../models/transcribe/token-rules.ts';
+import { loudness, tokenTimes } from '../models/transcribe/token-times.ts';
+import type { TranscribeOptions } from '../models/transcribe/transcribe.ts';
+import { transcribe } from '../models/transcribe/transcribe.ts';
+import type { Fallbacks } from '../models/transcribe/window.ts';
+import { wrapped } from '../models/transcribe/wrap.ts';
+import type { SpeechModelFile } from './whisper-open.ts';
+import type { WhisperFlags } from './whisper-options.ts';
+import type { Spelling } from './whisper-segments.ts';
+import { spelling, written } from './whisper-segments.ts';
+import type { OpenSound } from './whisper-sound.ts';
+import { beginningOf, openSound, speakers } from './whisper-sound.ts';
+import type { Stopwatch } from './whisper-timings.ts';
+
+export interface HearOptions {
+  readonly flags: WhisperFlags;
+  readonly signal: AbortSignal;
+  readonly stopwatch: Stopwatch;
+  notice(line: string): void;
+  /** So much of the sound is done, in hundredths of a second. */
+  progress(done: number, total: number): void;
+}
+
+export type Languages = readonly (readonly [code: string, p: number])[];
+
+/** What is known before the first segment. */
+export interface Opened {
+  readonly nSample: number;
+  /** What is spoken, or was asked for. */
+  readonly language: string;
+  /** Where it was detected: the likeliest languages. */
+  readonly detected?: Languages;
+  segments(): AsyncGenerator<Segment, Fallbacks>;
+  close(): Promise<void>;
+}
+
+/**
+ * Opens a recording and finds out its language.
+ * @throws UserError 'file' for what cannot be read
+ */
+export const openTranscription = async (
+  file: SpeechModelFile,
+  recording: Recording,
+  o: HearOptions,
+): Promise<Opened> => {
+  const sound = await o.stopwatch.time('mel', () => openSound(recording.mono, file.bank));
+  const timed = { ...sound, mel: (from: number, n: number) => o.stopwatch.time('mel', () => sound.mel(from, n)) };
+  const detected = await languagesOf(file, timed, o);
+  const language = detected?.[0]?.[0] ?? (file.special.isMultilingual ? (o.flags.language ?? 'en') : 'en');
+  return {
+    nSample: sound.nSample,
+    language,
+    ...(detected && { detected }),
+    segments: () => segmentsOf(file, timed, language, recording, o),
+    close: () => sound.close(),
+  };
+};
+
+/** The likeliest languages, where they are asked for. */
+const languagesOf = async (file: SpeechModelFile, sound: OpenSound, o: HearOptions): Promise<Languages | undefined> => {
+  const asks = (o.flags.language ?? 'auto') === 'auto' || o.flags['detect-language'];
+  if (!file.special.isMultilingual || !asks) return undefined;
+  const model = o.stopwatch.model(file.model);
+  await model.hear(await sound.mel(0, 2 * file.h.audio.nCtx));
+  return detectLanguage(model, file.special);
+};
+
+async function* segmentsOf(
+  file: SpeechModelFile,
+  sound: OpenSound,
+  language: string,
+  recording: Recording,
+  o: HearOptions,
+): AsyncGenerator<Segment, Fallbacks> {
+  const { flags } = o;
+  const { special } = file;
+  const spelt = spelling(file.words, special);
+  const timeTokens = await tokenTimer(file, spelt, recording.mono, flags);
+  const speakerOf = flags.diarize ? await speakers(recording) : undefined;
+  const wrap = (segment: HeardSegment): HeardSegment[] => {
+    const timed = timeTokens(segment);
+    const maxLength = flags['output-words'] && flags['max-len'] === 0 ? KARAOKE_LENGTH : flags['max-len'];
+    if (maxLength === 0) return [timed];
+    const { endOfText } = special;
+    return wrapped(timed, { maxLength, atWords: flags['split-on-word'], endOfText, bytesOf: spelt.bytesOf });
+  };
+  const fallbacks = { p: 0, h: 0 };
+  const events = transcribe(o.stopwatch.model(file.model), sound, transcribeOptions(file, spelt, language, o));
+  for await (const event of events) {
+    if (event.kind === 'segment') {
+      for (const segment of wrap(event.segment))
+        yield written(segment, { special, spelling: spelt, timeOf: (tick) => tick, ...(speakerOf && { speakerOf }) });
+    } else if (event.kind === 'left out') {
+      const { from, to, shown } = event.segment;
+      const why = event.why === 'repeated' ? 'it was said three times before' : 'there is only silence';
+      o.notice(`left out ${(from / 100).toFixed(2)} to ${(to / 100).toFixed(2)} s, ${why}:${spelt.textOf(shown)}`);
+    } else {
+      fallbacks.p += event.fallbacks.p;
+      fallbacks.h += event.fallbacks.h;
+      o.progress(event.done, event.total);
+    }
+  }
+  return fallbacks;
+}
+
+/** Characters of a segment in a karaoke video. */
+const KARAOKE_LENGTH = 60;
+
+/** A window's first timestamp is one of 0.00, 0.02 ... 1.00 s. */
+const FIRST_TIMESTAMPS = 51;
+
+const tokenTimer = async (file: SpeechModelFile, spelt: Spelling, listen: Listen, flags: WhisperFlags) => {
+  const isAsked = flags['output-words'] || flags['output-json-full'] || flags['max-len'] > 0;
+  if (!isAsked) return (segment: HeardSegment) => segment;
+  return tokenTimes({
+    special: file.special,
+    threshold: flags['word-thold'],
+    loudness: loudness(await beginningOf(listen)),
+    textOf: (id) => spelt.textOf([id]),
+  });
+};
+
+const transcribeOptions = (
+  file: SpeechModelFile,
+  spelt: Spelling,
+  language: string,
+  { flags, signal }: HearOptions,
+): TranscribeOptions => {
+  const { special, words, h } = file;
+  const withTimestamps = !flags['no-timestamps'] && !knowsNoTimestamps(file);
+  const languageId = special.languages.get(language);
+  const blank = words.idOf(' ');
+  const pattern = flags['suppress-regex'];
+  return {
+    special,
+    rules: tokenRules({
+      special,
+      withTimestamps,
+      suppressed: [
+        ...(flags['suppress-nst'] ? nonSpeechWords(words.idOf) : []),
+        ...(pattern ? words.matching(pattern) : []),
+      ],
+      ...(blank !== undefined && { blank }),
+      speakerTurns: flags.tinydiarize,
+      nFirstTimestamp: FIRST_TIMESTAMPS,
+    }),
+    nWindowFrame: 2 * h.audio.nCtx,
+    nTextCtx: h.text.nCtx,
+    ...(special.isMultilingual && languageId !== undefined && { language: languageId }),
+    translate: flags.translate,
+    withTimestamps,
+    withSpecial: flags['print-special'],
+    initialPrompt: flags.prompt === '' ? [] : words.encode(flags.prompt),
+    carriesInitialPrompt: flags['carry-initial-prompt'],
+    maxContext: flags['max-context'] < 0 ? Number.POSITIVE_INFINITY : flags['max-context'],
+    offset: Math.floor(flags['offset-t'] / 10),
+    duration: Math.floor(flags.duration / 10),
+    guarded: flags.guards,
+    signal,
+    textOf: spelt.textOf,
+    temperatures: temperatures(flags),
+    bestOf: flags['best-of'],
+    beamSize: flags['beam-size'],
+    entropyThreshold: flags['entropy-thold'],
+    logProbThreshold: flags['logprob-thold'],
+    noSpeechThreshold: flags['no-speech-thold'],
+    seed: flags.seed,
+  };
+};
+
+/** The first distilled models, of two text layers, were not trained on timestamps. */
+export const knowsNoTimestamps = ({ h }: SpeechModelFile): boolean => h.text.nLayer === 2 && h.nVocab !== 51_866;
+
+/** From the first one up to 1. */
+const temperatures = (flags: WhisperFlags): number[] => {
+  const [first, step] = [flags.temperature, flags['no-fallback'] ? 0 : flags['temperature-inc']];
+  if (step === 0) return [first];
+  const n = Math.floor((1 - first) / step + 1e-6) + 1;
+  return Array.from({ length: Math.max(1, n) }, (_, i) => first + i * step);
+};

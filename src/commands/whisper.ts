@@ -1,0 +1,237 @@
+/** `grafo whisper`: writes down what is said in recordings. */
+import { UserError } from '../errors.ts';
+import { SAMPLE_RATE } from '../io/audio/mel.ts';
+import { openRecording } from '../io/audio/recording.ts';
+import { liveText } from '../io/transcript/live.ts';
+import type { Segment, Transcript } from '../io/transcript/segment.ts';
+import { Interrupted } from '../models/decoder.ts';
+import { command } from './command.ts';
+import { printDevices } from './devices.ts';
+import { Interrupts } from './interrupts.ts';
+import { physicalCores } from './options.ts';
+import { onClosedPipe, progressLine, write } from './terminal.ts';
+import type { Input } from './whisper-inputs.ts';
+import { findInputs, isDone } from './whisper-inputs.ts';
+import type { SpeechModelFile } from './whisper-open.ts';
+import { openSpeech } from './whisper-open.ts';
+import type { WhisperFlags } from './whisper-options.ts';
+import { whisperOptions } from './whisper-options.ts';
+import { checkOutputs, writeOutputs } from './whisper-outputs.ts';
+import { createProgress } from './whisper-progress.ts';
+import type { Opened } from './whisper-recording.ts';
+import { knowsNoTimestamps, openTranscription } from './whisper-recording.ts';
+import { describeJob, describeLanguages, describeModel } from './whisper-report.ts';
+import { createStopwatch, speechTimings, speechTimingsJson } from './whisper-timings.ts';
+
+export const whisperCommand = command({
+  name: 'whisper',
+  describe: 'write down what is said with Whisper',
+  operands: 'FILE',
+  options: whisperOptions,
+  examples: [
+    ['grafo whisper -m ggml-base.bin talk.wav', 'what is said, with times, as it is heard'],
+    ['grafo whisper -m ggml-base.bin talk.mp3 -osrt -oj', 'subtitles and JSON beside the recording'],
+    ['grafo whisper -m ggml-base.bin -l de -tr talk.wav', 'German speech in English'],
+    ['grafo whisper -m ggml-base.bin talks/ -otxt --skip-existing', 'all of a folder but what is done'],
+    ['grafo whisper -m ggml-base.bin q.wav -nt -np | grafo llama -m llama.gguf -st', 'ask by voice'],
+    ['ffmpeg -i x.mkv -f s16le -ar 16000 -ac 1 - | grafo whisper -m M --input-format s16le -', 'from a pipe'],
+  ],
+  async run(flags, words) {
+    if (flags['list-devices']) {
+      await printDevices(flags.json);
+      return 0;
+    }
+    if (flags.model === undefined) throw new UserError('usage', 'no model file', 'give one with -m ggml-base.bin');
+    checkOutputs(flags);
+    const all = await findInputs(flags, words);
+    const inputs = flags['skip-existing'] ? all.filter((input) => !isDone(input, flags)) : all;
+    const notice = (line: string): void => {
+      if (!flags.quiet && !flags['no-prints']) process.stderr.write(`${line}\n`);
+    };
+    if (inputs.length < all.length) notice(`${all.length - inputs.length} of ${all.length} are done already`);
+    if (inputs.length === 0) return 0;
+
+    const interrupts = new Interrupts();
+    onClosedPipe(() => interrupts.end(0));
+    let file: SpeechModelFile | undefined;
+    try {
+      file = await openModel(flags.model, flags, interrupts.signal, notice);
+      return await transcribeAll({ flags, file, modelPath: flags.model, interrupts, notice }, inputs);
+    } catch (error) {
+      if (error instanceof Interrupted) return interrupts.exitCode;
+      throw error;
+    } finally {
+      interrupts.dispose();
+      await file?.close();
+    }
+  },
+});
+
+const openModel = async (
+  path: string,
+  flags: WhisperFlags,
+  signal: AbortSignal,
+  notice: (line: string) => void,
+): Promise<SpeechModelFile> => {
+  const bar = progressLine('preparing weights');
+  try {
+    return await openSpeech(path, {
+      wish: flags['no-gpu'] ? { kind: 'named', provider: 'cpu', index: 0 } : flags.device,
+      strictDevice: flags['strict-device'],
+      threads: flags.threads ?? physicalCores(),
+      compute: flags.compute,
+      fused: flags['flash-attn'] !== 'off' && !flags['no-flash-attn'],
+      audioCtx: flags['audio-ctx'],
+      nSequence: Math.max(flags['best-of'], flags['beam-size']),
+      notice,
+      progress: (done, total) => {
+        if (signal.aborted) throw new Interrupted();
+        if (!flags.quiet && !flags['no-prints']) bar.update(done, total);
+      },
+    });
+  } finally {
+    bar.end();
+  }
+};
+
+interface Job {
+  readonly flags: WhisperFlags;
+  readonly file: SpeechModelFile;
+  readonly modelPath: string;
+  readonly interrupts: Interrupts;
+  notice(line: string): void;
+}
+
+/** One recording after the other; one that fails is told and passed over. */
+const transcribeAll = async (job: Job, inputs: readonly Input[]): Promise<number> => {
+  const { flags, file, notice } = job;
+  notice(describeModel(file));
+  if (knowsNoTimestamps(file) && !flags['no-timestamps']) notice('this distilled model knows no timestamps');
+  if (!file.special.isMultilingual && (!['auto', 'en'].includes(flags.language ?? 'en') || flags.translate))
+    notice('the model knows only English: --language and --translate have no effect');
+  let failures = 0;
+  for (const input of inputs) {
+    try {
+      await transcribeOne(job, input);
+    } catch (error) {
+      if (!(error instanceof UserError) || inputs.length === 1) throw error;
+      failures++;
+      process.stderr.write(`grafo whisper: ${error.message}${error.hint ? `\n  ${error.hint}` : ''}\n`);
+    }
+  }
+  if (failures > 0) throw new UserError('partial', `${failures} of ${inputs.length} recordings failed`);
+  return 0;
+};
+
+const transcribeOne = async (job: Job, input: Input): Promise<void> => {
+  const { flags, file, notice, interrupts } = job;
+  const start = performance.now();
+  const stopwatch = createStopwatch();
+  const format = flags['input-format'];
+  const pcm = format && { format, sampleRate: flags['sample-rate'], nChannel: flags.channels };
+  const recording = await openRecording(input.path, pcm ? { pcm } : {});
+  const progress = createProgress(recording.name, flags);
+  let opened: Opened | undefined;
+  try {
+    opened = await openTranscription(file, recording, {
+      flags,
+      signal: interrupts.signal,
+      stopwatch,
+      notice: (line) => progress.beside(() => notice(line)),
+      progress: progress.update,
+    });
+    if (opened.detected) notice(describeLanguages(opened.detected));
+    if (flags['detect-language']) {
+      if (flags.json) console.log(JSON.stringify({ languages: Object.fromEntries(opened.detected ?? []) }));
+      return;
+    }
+    notice(describeJob(recording.name, opened, flags, file));
+    const { segments, fallbacks } = await printed(opened, progress.beside, input, flags);
+    progress.end();
+    const transcript = transcriptOf(segments, opened, job);
+    await writeOutputs(transcript, input, opened.nSample, flags, notice);
+    const timings = {
+      loadMs: file.loadMs,
+      totalMs: file.loadMs + performance.now() - start,
+      seconds: opened.nSample / SAMPLE_RATE,
+      fallbacks,
+      stopwatch,
+    };
+    if (flags.json)
+      console.log(JSON.stringify({ ...resultJson(transcript, input), timings: speechTimingsJson(timings) }));
+    notice(`\n${speechTimings(timings)}`);
+  } finally {
+    progress.end();
+    await opened?.close();
+    await recording.close();
+  }
+};
+
+/** Prints segments as they come, and gives all of them. */
+const printed = async (
+  opened: Opened,
+  beside: (print: () => void | Promise<void>) => void | Promise<void>,
+  input: Input,
+  flags: WhisperFlags,
+) => {
+  const options = {
+    timestamps: !flags['no-timestamps'],
+    shading: flags['print-colors'] ? 'colours' : flags['print-confidence'] ? 'confidence' : 'none',
+    special: flags['print-special'],
+  } as const;
+  const isShown = input.output !== '-' && !flags.json;
+  const segments: Segment[] = [];
+  const events = opened.segments();
+  for (;;) {
+    const next = await events.next();
+    if (next.done) return { segments, fallbacks: next.value };
+    const first = segments.length === 0 ? '\n' : '';
+    segments.push(next.value);
+    if (isShown) await beside(() => write(first + liveText(next.value, options)));
+  }
+};
+
+const transcriptOf = (segments: readonly Segment[], opened: Opened, { flags, file, modelPath }: Job): Transcript => ({
+  segments,
+  language: opened.language,
+  ...(opened.detected && { languageProbability: opened.detected[0]?.[1] ?? 0 }),
+  model: {
+    path: modelPath,
+    language: flags.language ?? opened.language,
+    translate: flags.translate,
+    type: modelType(file.h.audio.nLayer),
+    isMultilingual: file.special.isMultilingual,
+    nVocab: file.h.nVocab,
+    nMels: file.h.nMels,
+    ftype: Number(file.metadata.get('general.file_type') ?? 0) % FTYPE_VERSION,
+    audio: file.stored.audio,
+    text: file.stored.text,
+    system: `grafo, ${file.device.name}`,
+  },
+});
+
+/** Quantised files of whisper.cpp have the version of their blocks in the thousands. */
+const FTYPE_VERSION = 1000;
+
+/** By the number of the encoder's layers. */
+const modelType = (nLayer: number): string =>
+  ({ 4: 'tiny', 6: 'base', 12: 'small', 24: 'medium', 32: 'large' })[nLayer] ?? 'unknown';
+
+const resultJson = ({ segments, language, languageProbability }: Transcript, { path }: Input) => ({
+  file: path,
+  text: segments.map(({ text }) => text).join(''),
+  language,
+  ...(languageProbability !== undefined && { language_probability: languageProbability }),
+  segments: segments.map(({ from, to, text, confidence, words }) => ({
+    start: from / 1000,
+    end: to / 1000,
+    text,
+    avg_logprob: confidence?.avgLogprob,
+    no_speech_prob: confidence?.noSpeechProb,
+    compression_ratio: confidence?.compressionRatio,
+    temperature: confidence?.temperature,
+    ...(words && {
+      words: words.map((w) => ({ word: w.text, start: w.from / 1000, end: w.to / 1000, probability: w.p })),
+    }),
+  })),
+});

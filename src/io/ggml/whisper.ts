@@ -1,0 +1,64 @@
+/** Models of whisper.cpp: hyperparameters, a filterbank, the vocabulary as raw bytes, then tensors. */
+import type { MetadataValue } from '../../graph/weights.ts';
+import type { TensorPlace } from '../gguf/place.ts';
+import { alphabetText } from '../text/bpe.ts';
+import type { GgmlCursor } from './cursor.ts';
+import { type GgmlFile, type GgmlHeader, openGgml } from './reader.ts';
+
+/**
+ * Opens a model of whisper.cpp with grafo's keys; its tensors have OpenAI's names.
+ * @throws UserError 'file' or 'model'
+ */
+export const openWhisperCpp = (path: string): Promise<GgmlFile> => openGgml(path, readHeader);
+
+const MAX_SIZE = 1 << 20;
+const MAX_WORD = 1 << 12;
+
+const readHeader = async (c: GgmlCursor): Promise<GgmlHeader> => {
+  const size = (what: string) => c.count(what, 1, MAX_SIZE);
+  const nVocab = await size('n_vocab');
+  const audio = await readStack(size, 'encoder', 'audio');
+  const text = await readStack(size, 'decoder', 'text');
+  const nMels = await size('n_mels');
+  const ftype = await c.i32('ftype');
+  const rows = await c.count('the number of mel filters', 1, MAX_SIZE);
+  const columns = await c.count('the width of a mel filter', 1, MAX_SIZE);
+  const filters = await c.f32s(rows * columns, 'the mel filters');
+  const metadata = new Map<string, MetadataValue>([
+    ['general.architecture', 'whisper'],
+    ['general.file_type', ftype],
+    ['whisper.vocab_size', nVocab],
+    ['whisper.encoder.mels_count', nMels],
+    ['whisper.encoder.mel_filters', [...filters]],
+    ...audio,
+    ...text,
+    ['tokenizer.ggml.tokens', await readWords(c, nVocab)],
+  ]);
+  return { metadata, rename: flatBias };
+};
+
+const readStack = async (
+  size: (what: string) => Promise<number>,
+  side: 'encoder' | 'decoder',
+  theirs: 'audio' | 'text',
+): Promise<[string, number][]> => [
+  [`whisper.${side}.context_length`, await size(`n_${theirs}_ctx`)],
+  [`whisper.${side}.embedding_length`, await size(`n_${theirs}_state`)],
+  [`whisper.${side}.attention.head_count`, await size(`n_${theirs}_head`)],
+  [`whisper.${side}.block_count`, await size(`n_${theirs}_layer`)],
+];
+
+/** Words are bytes here, not always whole characters; as in GGUF they become texts in GPT-2's alphabet. */
+const readWords = async (c: GgmlCursor, nVocab: number): Promise<string[]> => {
+  const n = await c.count('the number of words', 0, nVocab);
+  const words: string[] = [];
+  for (let i = 0; i < n; i++) {
+    const length = await c.count(`the length of word ${i}`, 0, MAX_WORD);
+    words.push(alphabetText(await c.bytes(length, `word ${i}`)));
+  }
+  return words;
+};
+
+/** The biases of the convolutions have an axis of extent 1 behind them. */
+const flatBias = (place: TensorPlace): TensorPlace =>
+  /conv\d\.bias$/.test(place.name) ? { ...place, shape: place.shape.filter((n) => n !== 1) } : place;

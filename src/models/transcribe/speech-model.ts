@@ -1,0 +1,80 @@
+/** Whisper's graphs as one model: sound goes in once for each window, then text is decoded step by step. */
+import type { HostTensor, Inputs } from '../../graph/device/engine.ts';
+import type { RunOptions } from '../../graph/device/session.ts';
+import type { WhisperHparams } from '../whisper.ts';
+import type { SpeechStep } from './search.ts';
+
+/** What a speech model needs of a session. */
+export interface SpeechSession {
+  run(inputs: Inputs, options?: RunOptions): Promise<Record<string, HostTensor>>;
+  hold(inputs: Inputs): Promise<void>;
+}
+
+export interface SpeechModel {
+  /** Listens to a window, `[nMels, 2 * nCtx]` of its spectrogram; later steps are about it. */
+  hear(mel: Float32Array): Promise<void>;
+  readonly step: SpeechStep;
+  /**
+   * How much each of these tokens, a whole text with its prompt, looks at each moment of the window, one array
+   * `[nToken, nCtx]` for each head that aligns text with sound.
+   */
+  align(tokens: readonly number[]): Promise<readonly Float32Array[]>;
+}
+
+export type SpeechSessions = Readonly<Record<'conv' | 'encoder' | 'cross' | 'decoder', SpeechSession>> & {
+  /** Opened when it is first asked for. */
+  alignment(): Promise<SpeechSession>;
+};
+
+/** A model over sessions of the graphs of the same names. */
+export const createSpeechModel = (sessions: SpeechSessions, h: WhisperHparams): SpeechModel => {
+  let heard: Inputs = {};
+  return {
+    async hear(mel) {
+      const { conv, encoder, cross, decoder } = sessions;
+      const felt = await conv.run({ mel: { dtype: 'f32', dims: [1, h.nMels, 2 * h.audio.nCtx], data: mel } });
+      const understood = await encoder.run(felt);
+      heard = understood;
+      await decoder.hold(await cross.run(understood));
+    },
+    async step(tokens, pos, parents) {
+      const [nSeq, nToken] = [tokens.length, tokens[0]?.length ?? 0];
+      const { logits } = await sessions.decoder.run(
+        {
+          tokens: i64([nSeq, nToken], tokens.flat()),
+          pos: i64([nSeq, nToken], positions(nSeq, nToken, pos)),
+          outIds: i64(
+            [nSeq],
+            tokens.map((_, s) => (s + 1) * nToken - 1),
+          ),
+        },
+        { parents },
+      );
+      const data = logits?.data as Float32Array;
+      return tokens.map((_, s) => data.subarray(s * h.nVocab, (s + 1) * h.nVocab));
+    },
+    async align(tokens) {
+      const session = await sessions.alignment();
+      const looks = await session.run({
+        ...(await sessions.cross.run(heard)),
+        tokens: i64([1, tokens.length], tokens),
+        pos: i64([1, tokens.length], positions(1, tokens.length, 0)),
+      });
+      const each = tokens.length * h.audio.nCtx;
+      return Object.values(looks).flatMap(({ data, dims }) =>
+        Array.from({ length: dims[1] ?? 0 }, (_, head) =>
+          (data as Float32Array).subarray(head * each, (head + 1) * each),
+        ),
+      );
+    },
+  };
+};
+
+const positions = (nSeq: number, nToken: number, from: number): number[] =>
+  Array.from({ length: nSeq * nToken }, (_, i) => from + (i % nToken));
+
+const i64 = (dims: readonly number[], values: readonly number[]): HostTensor => ({
+  dtype: 'i64',
+  dims,
+  data: BigInt64Array.from(values, BigInt),
+});
