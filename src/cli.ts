@@ -4,6 +4,7 @@ import { normaliseArguments } from './commands/arguments.ts';
 import type { Command } from './commands/command.ts';
 import { optionGroup } from './commands/command.ts';
 import { deepseekCommand } from './commands/deepseek.ts';
+import { graphDumpCommand } from './commands/graph-dump.ts';
 import { commandHelp, overview } from './commands/help.ts';
 import { llamaCommand } from './commands/llama.ts';
 import { nearest } from './commands/nearest.ts';
@@ -12,7 +13,7 @@ import { whisperCommand } from './commands/whisper.ts';
 import type { ErrorKind } from './errors.ts';
 import { messageOf, UserError } from './errors.ts';
 
-const commands: readonly Command[] = [llamaCommand, deepseekCommand, vitCommand, whisperCommand];
+const commands: readonly Command[] = [llamaCommand, deepseekCommand, vitCommand, whisperCommand, graphDumpCommand];
 
 /** What every command understands. */
 const commonOptions = optionGroup('Help', {

@@ -85,7 +85,7 @@ const values: Readonly<Record<Room, readonly Room[]>> = {
   lower: ['ops', 'core'],
   // list.ts starts every provider with a graph of one operation.
   device: ['lower', 'builder', 'ops', 'core', 'errors'],
-  print: ['core'],
+  print: ['ops', 'core'],
   models: ['blocks', 'ops', 'core', 'errors'],
   io: ['errors'],
   commands: ['models', 'device', 'lower', 'print', 'builder', 'core', 'io', 'errors'],
@@ -99,6 +99,8 @@ const types: Readonly<Partial<Record<Room, readonly Room[]>>> = {
   // The same; and the functions that add operations are given the builder.
   ops: ['lower', 'builder'],
   blocks: ['builder'],
+  // The structure of an ONNX model is plain data.
+  print: ['lower'],
   // The builder is given to models; generation is given sessions, whose arrays and programs are plain data.
   models: ['builder', 'device', 'lower'],
   // What files hold is handed to the graph in the graph's words.

@@ -137,7 +137,8 @@ const chosenGraph = (file: WeightSource, mla: OpenOptions['mla']) => {
 
 const kib = (bytes: number): string => `${(bytes / 1024).toFixed(1)} KiB`;
 
-const archOf = (metadata: ReadonlyMap<string, MetadataValue>): string => {
+/** The architecture that a header names. */
+export const archOf = (metadata: ReadonlyMap<string, MetadataValue>): string => {
   const arch = metadata.get('general.architecture');
   if (typeof arch !== 'string') throw new UserError('model', "metadata 'general.architecture' is missing");
   return arch;

@@ -1,4 +1,4 @@
-/** The architectures that write text, by the name in a file's header. */
+/** All architectures, by the name in a file's header. */
 import { UserError } from '../errors.ts';
 import type { GraphBuilder } from '../graph/builder.ts';
 import type { MetadataValue, WeightSource } from '../graph/weights.ts';
@@ -7,9 +7,14 @@ import { deepseek2 } from './deepseek2.ts';
 import type { ModelDefinition } from './definition.ts';
 import { readModel } from './definition.ts';
 import { llama, qwen2, qwen3 } from './llama.ts';
+import { vit } from './vit.ts';
+import { whisper } from './whisper.ts';
 
 /** The commands that write text, each with the models of its name. */
 export type TextFamily = 'llama' | 'deepseek';
+
+/** The commands that run models. */
+export type Family = TextFamily | 'vit' | 'whisper';
 
 /** What every text model's hyperparameters tell. */
 interface TextHparams {
@@ -52,7 +57,17 @@ const textModels: readonly Model<TextHparams, TextFamily>[] = [
   modelOf('deepseek', deepseek2),
 ];
 
-/** The model of an architecture. Throws a UserError that names what is supported. */
+const allModels: readonly Model<unknown, Family>[] = [...textModels, modelOf('vit', vit), modelOf('whisper', whisper)];
+
+/** The model of an architecture, whatever it is for. Throws a UserError that names what is supported. */
+export const anyModel = (arch: string): Model<unknown, Family> => {
+  const model = allModels.find((m) => m.arch === arch);
+  if (model) return model;
+  const known = allModels.map((m) => m.arch).join(', ');
+  throw new UserError('model', `architecture '${arch}' is not supported`, `grafo knows ${known}`);
+};
+
+/** The model of an architecture that writes text. Throws a UserError that names what is supported. */
 export const textModel = (arch: string): Model<TextHparams, TextFamily> => {
   const model = textModels.find((m) => m.arch === arch);
   if (model) return model;
