@@ -5,8 +5,12 @@
 import { parseArgs } from 'node:util';
 import { writeGguf } from '../dist/io/gguf/writer.js';
 import { llamaShape, randomSource, tinyLlama } from '../dist/io/random.js';
+import { deepseek2Shape, v2LiteCut } from '../dist/io/random-deepseek.js';
 
-const SHAPES = { 'tinyllama-1.1b': tinyLlama };
+const SHAPES = {
+  'tinyllama-1.1b': (type) => llamaShape({ ...tinyLlama, type }),
+  'v2-lite-4-layers': (type) => deepseek2Shape({ ...v2LiteCut, type }),
+};
 
 const { positionals, values } = parseArgs({
   allowPositionals: true,
@@ -20,5 +24,5 @@ if (!out || !shape) {
   );
   process.exit(2);
 }
-const model = llamaShape({ ...shape, type: values.type });
+const model = shape(values.type);
 await writeGguf(out, { metadata: model.metadata, tensors: [...randomSource(model).tensors.values()] });

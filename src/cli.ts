@@ -1,6 +1,7 @@
 /** Wires the commands to the command line; the one place that decides how the process ends. */
 import { createRequire } from 'node:module';
 import { normaliseArguments } from './commands/arguments.ts';
+import { cacheCommand } from './commands/cache.ts';
 import type { Command } from './commands/command.ts';
 import { optionGroup } from './commands/command.ts';
 import { deepseekCommand } from './commands/deepseek.ts';
@@ -8,12 +9,21 @@ import { graphDumpCommand } from './commands/graph-dump.ts';
 import { commandHelp, overview } from './commands/help.ts';
 import { llamaCommand } from './commands/llama.ts';
 import { nearest } from './commands/nearest.ts';
+import { quantizeCommand } from './commands/quantize.ts';
 import { vitCommand } from './commands/vit.ts';
 import { whisperCommand } from './commands/whisper.ts';
 import type { ErrorKind } from './errors.ts';
 import { messageOf, UserError } from './errors.ts';
 
-const commands: readonly Command[] = [llamaCommand, deepseekCommand, vitCommand, whisperCommand, graphDumpCommand];
+const commands: readonly Command[] = [
+  llamaCommand,
+  deepseekCommand,
+  vitCommand,
+  whisperCommand,
+  graphDumpCommand,
+  quantizeCommand,
+  cacheCommand,
+];
 
 /** What every command understands. */
 const commonOptions = optionGroup('Help', {

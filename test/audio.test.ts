@@ -162,6 +162,19 @@ describe('a recording', () => {
     await expect(monoOf(path)).rejects.toThrow('nothing in it can be decoded as MP3');
   });
 
+  it.each([
+    { file: 'jfk3s.opus', keep: 60 },
+    { file: 'jfk3s.ogg', keep: 4000 },
+    { file: 'jfk1s.flac', keep: 100 },
+    { file: 'jfk3s.mp3', keep: 300 },
+  ])('$file cut after $keep bytes is refused in a sentence, or heard so far', async ({ file, keep }) => {
+    const path = join(scratch, `cut-${file}`);
+    writeFileSync(path, readFileSync(fixture(`audio/${file}`)).subarray(0, keep));
+    const heard = await monoOf(path).catch((error: unknown) => error);
+    if (heard instanceof Float32Array) expect(heard.length).toBeLessThan(48_000);
+    else expect(heard).toMatchObject({ kind: 'file', name: 'UserError' });
+  });
+
   it('that is missing, or a folder, is refused', async () => {
     await expect(monoOf(join(scratch, 'nothere.wav'))).rejects.toThrow('no such file or directory');
     await expect(monoOf(scratch)).rejects.toThrow('it is a directory');

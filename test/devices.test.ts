@@ -168,7 +168,12 @@ describe('this machine', () => {
   });
 
   it('is asked for the very card that was named', async () => {
+    const [second] = await listDevices(scratch, [{ provider: 'cuda', index: 1 }]);
+    expect(second).toMatchObject({ provider: 'cuda', index: 1 });
+  });
+
+  it('has no second adapter for webgpu, which the runtime chooses itself', async () => {
     const [second] = await listDevices(scratch, [{ provider: 'webgpu', index: 1 }]);
-    expect(second).toMatchObject({ provider: 'webgpu', index: 1 });
+    expect(['failing', 'absent']).toContain(second?.state.kind);
   });
 });

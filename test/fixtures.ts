@@ -5,6 +5,7 @@ import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { brotliDecompressSync } from 'node:zlib';
 import { afterAll } from 'vitest';
+import { sharedData } from './shared-data.ts';
 
 const root = fileURLToPath(new URL('./fixtures/', import.meta.url));
 
@@ -25,6 +26,13 @@ export const fixture = (name: string): string => {
   }
   return path;
 };
+
+/**
+ * The path of a reference that is too large for the repository in full: from there, else from beside it, else
+ * undefined, and the reason is printed.
+ */
+export const reference = (name: string, what: string): string | undefined =>
+  existsSync(root + name) || existsSync(`${root}${name}.br`) ? fixture(name) : sharedData(name, what);
 
 /**
  * An array file: bytes `NDA1`, u32 type (0 = float32), u32 number of dimensions, u32 each, then the values, last axis

@@ -50,6 +50,12 @@ const changed = (change: (bytes: Buffer) => unknown): Buffer => {
 const u32 = (at: number, value: number) => changed((b) => b.writeUInt32LE(value, at));
 const u64 = (at: number, value: bigint) => changed((b) => b.writeBigUInt64LE(value, at));
 
+/** Milliseconds of work since then: on a busy machine the clock says more of others than of the reader. */
+const workMs = (since: NodeJS.CpuUsage): number => {
+  const { user, system } = process.cpuUsage(since);
+  return (user + system) / 1000;
+};
+
 const path = join(scratch, 'hostile.gguf');
 
 /** What opening these bytes and decoding all their tensors throws. */
@@ -210,9 +216,9 @@ describe('a file is refused in one sentence, at once and in little memory, when'
     ['a type is absurd', u32(first.type, 2 ** 31), /^tensor 'first' has type 2147483648, which ggml does not know/],
   ])('%s', async (_, bytes, message) => {
     const memory = process.resourceUsage().maxRSS; // the peak, in KiB
-    const start = performance.now();
+    const start = process.cpuUsage();
     expectRefusal(await errorOf(bytes), 'model', message);
-    expect(performance.now() - start).toBeLessThan(1000);
+    expect(workMs(start)).toBeLessThan(1000);
     expect(process.resourceUsage().maxRSS - memory).toBeLessThan(100 * 1024);
   });
 
@@ -236,9 +242,9 @@ describe('a file is refused in one sentence, at once and in little memory, when'
     const bytes = changed((b) => b.writeBigUInt64LE(2n ** 40n, after('numbers') + 8));
     writeFileSync(path, bytes);
     truncateSync(path, 2 ** 43); // a hole: takes no space
-    const start = performance.now();
+    const start = process.cpuUsage();
     expectRefusal(await openAndDecode(path), 'model', /the header of '.*' is longer than 48 MB/);
-    expect(performance.now() - start).toBeLessThan(1000);
+    expect(workMs(start)).toBeLessThan(1000);
     rmSync(path);
   });
 });
@@ -289,9 +295,9 @@ describe('ten thousand mutants of a small file', () => {
     const outcomes = { opened: 0, refused: 0 };
     for (let i = 0; i < 10_000; i++) {
       writeFileSync(path, mutant(originals[i % 2]!, random));
-      const start = performance.now();
+      const start = process.cpuUsage();
       const error = await openAndDecode(path);
-      const took = performance.now() - start;
+      const took = workMs(start);
       if (error !== undefined && !(error instanceof UserError))
         throw new Error(`mutant ${i} of seed ${seed}`, { cause: error });
       if (took > 1000) throw new Error(`mutant ${i} of seed ${seed} took ${took} ms`);

@@ -193,18 +193,18 @@ const leaves: readonly Row[] = [
   row(STATE, 'is an input of the program', [], { dtype: 'f32', shape: [5, 4] }, table, { feeds: { state: table } }),
   row(
     ROPE_TABLE,
-    'holds the cosines of every position',
+    'holds the cosines of every position, and of some beyond the context',
     [],
     { ...frequencies, part: 'cos' },
-    made([6, 2], (p, i) => Math.cos(p! * 100 ** (-i! / 2))),
+    made([4096, 2], (p, i) => Math.cos(p! * 100 ** (-i! / 2))),
     { tolerance: 1e-7, sizes: { nCtx: 6 } },
   ),
   row(
     ROPE_TABLE,
-    'holds the sines of every position',
+    'holds the sines of every position, and of some beyond the context',
     [],
     { ...frequencies, part: 'sin' },
-    made([6, 2], (p, i) => Math.sin(p! * 100 ** (-i! / 2))),
+    made([4096, 2], (p, i) => Math.sin(p! * 100 ** (-i! / 2))),
     { tolerance: 1e-7, sizes: { nCtx: 6 } },
   ),
 ];

@@ -1,61 +1,13 @@
 /** Each type against blocks worked out by hand from its definition in ggml-common.h. */
+import { createHash } from 'node:crypto';
+import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import type { BlockLayout, BlockQuantized } from '../src/graph/weights.ts';
 import { floatToHalf, halfToFloat } from '../src/io/gguf/quants/half.ts';
 import { quantTypes } from '../src/io/gguf/quants/index.ts';
 import { typeOfName } from '../src/io/gguf/types.ts';
-
-interface Golden {
-  readonly type: string;
-  readonly bytes: readonly number[];
-  readonly values: readonly number[];
-}
-
-const range = (n: number, f: (i: number) => number): number[] => Array.from({ length: n }, (_, i) => f(i));
-
-const golden: readonly Golden[] = [
-  // 1.5 = 0x3fc00000, -2 = 0xc0000000
-  { type: 'f32', bytes: [0, 0, 0xc0, 0x3f, 0, 0, 0, 0xc0], values: [1.5, -2] },
-  // 1.5 = 0x3e00, -2 = 0xc000, 2^-24 = 0x0001, 65504 = 0x7bff
-  { type: 'f16', bytes: [0, 0x3e, 0, 0xc0, 1, 0, 0xff, 0x7b], values: [1.5, -2, 2 ** -24, 65504] },
-  { type: 'bf16', bytes: [0xc0, 0x3f, 0, 0xc0, 0, 0x7f], values: [1.5, -2, 2 ** 127] },
-  {
-    // d = 0.5; byte j = j in the low nibble, 15 - j in the high one
-    type: 'q4_0',
-    bytes: [0, 0x38, ...range(16, (j) => j | ((15 - j) << 4))],
-    values: [...range(16, (j) => 0.5 * (j - 8)), ...range(16, (j) => 0.5 * (15 - j - 8))],
-  },
-  {
-    // d = 0.5, m = -3; nibbles as for q4_0
-    type: 'q4_1',
-    bytes: [0, 0x38, 0, 0xc2, ...range(16, (j) => j | ((15 - j) << 4))],
-    values: [...range(16, (j) => 0.5 * j - 3), ...range(16, (j) => 0.5 * (15 - j) - 3)],
-  },
-  {
-    // d = 0.5; fifth bits of the values 0, 9, 18, 27 alone
-    type: 'q5_0',
-    bytes: [0, 0x38, 1, 2, 4, 8, ...range(16, (j) => j | ((15 - j) << 4))],
-    values: [
-      ...range(16, (j) => 0.5 * (j + (j === 0 || j === 9 ? 16 : 0) - 16)),
-      ...range(16, (j) => 0.5 * (15 - j + (j === 2 || j === 11 ? 16 : 0) - 16)),
-    ],
-  },
-  {
-    // d = 0.5, m = -3; fifth bits of the values 7, 14, 16, 28 alone
-    type: 'q5_1',
-    bytes: [0, 0x38, 0, 0xc2, 0x80, 0x40, 0x01, 0x10, ...range(16, (j) => j | ((15 - j) << 4))],
-    values: [
-      ...range(16, (j) => 0.5 * (j + (j === 7 || j === 14 ? 16 : 0)) - 3),
-      ...range(16, (j) => 0.5 * (15 - j + (j === 0 || j === 12 ? 16 : 0)) - 3),
-    ],
-  },
-  {
-    // d = -0.25: a scale may be negative
-    type: 'q8_0',
-    bytes: [0, 0xb4, ...range(32, (j) => (8 * j - 127) & 0xff)],
-    values: range(32, (j) => -0.25 * (8 * j - 127)),
-  },
-];
+import { fixture } from './fixtures.ts';
+import { golden, manyValues, randomBlocks, range } from './golden-blocks.ts';
 
 const recordOf = (name: string) => {
   const record = typeOfName(name);
@@ -86,17 +38,20 @@ const atOddAddress = (bytes: Uint8Array): Uint8Array => {
 
 const hasOffsets = (name: string) => recordOf(name).blocks?.hasOffsets;
 
-/** Random bits with scales and minima that are finite halves. */
-const randomBlocks = (name: string, n: number): Uint8Array => {
-  const { blockBytes } = recordOf(name);
-  let x = 12345;
-  const bytes = Uint8Array.from({ length: n * blockBytes }, () => (x = Math.imul(x, 1103515245) + 12345) >>> 16);
-  for (let i = 0; i < bytes.length; i += blockBytes) {
-    bytes[i + 1] = bytes[i + 1]! & 0xbf;
-    if (hasOffsets(name)) bytes[i + 3] = bytes[i + 3]! & 0xbf;
-  }
-  return bytes;
-};
+const blocksOf = (name: string, n: number): Uint8Array => randomBlocks(name, recordOf(name).blockBytes, n);
+
+const sha256 = (array: ArrayBufferView): string =>
+  createHash('sha256')
+    .update(new Uint8Array(array.buffer, array.byteOffset, array.byteLength))
+    .digest('hex');
+
+/**
+ * SHA-256 of what ggml's own `dequantize_row_*` and `quantize_row_*_ref` give (August 2026, compiled without fused
+ * multiply-add) for `randomBlocks` and `manyValues`.
+ */
+const reference: Readonly<Record<string, { readonly decoded: string; readonly encoded?: string }>> = JSON.parse(
+  readFileSync(fixture('quants.json'), 'utf8'),
+);
 
 /** The definition of MatMulNBits: w = scale * (q - 2^(bits-1)), the first of two nibbles low; then the block's offset. */
 const unpacked = ({ bits, blockSize }: BlockLayout, { data, scales, offsets }: BlockQuantized): Float32Array =>
@@ -113,6 +68,10 @@ describe('decoding', () => {
 
   it.each(golden)('$type reads bytes at an odd address', ({ type, bytes, values }) => {
     expect([...decoded(type, atOddAddress(Uint8Array.from(bytes)))]).toEqual(values);
+  });
+
+  it.each(Object.keys(reference))('%s gives what ggml gives for random blocks', (name) => {
+    expect(sha256(decoded(name, blocksOf(name, 100)))).toBe(reference[name]?.decoded);
   });
 
   it('every type that is read has a block worked out by hand', () => {
@@ -146,11 +105,34 @@ describe('half precision', () => {
 });
 
 describe('encoding', () => {
-  it.each(golden)('$type gives back values it can hold', ({ type, values }) => {
+  const writable = quantTypes.filter(({ encode }) => encode);
+  const exact = golden.filter(({ type, values }) => recordOf(type).encode && values.length < 256);
+
+  it('is there for the types that grafo quantize makes', () => {
+    expect(writable.map(({ name }) => name)).toEqual([
+      'f32',
+      'f16',
+      'bf16',
+      'q4_0',
+      'q4_1',
+      'q5_0',
+      'q5_1',
+      'q8_0',
+      'q4_k',
+      'q5_k',
+      'q6_k',
+    ]);
+  });
+
+  it.each(writable.filter(({ blockSize }) => blockSize > 1))('$name gives what ggml gives', ({ name }) => {
+    expect(sha256(encoded(name, manyValues()))).toBe(reference[name]?.encoded);
+  });
+
+  it.each(exact)('$type gives back values it can hold', ({ type, values }) => {
     expect([...decoded(type, encoded(type, Float32Array.from(values)))]).toEqual(values);
   });
 
-  it.each(golden)('$type writes at an odd address', ({ type, values }) => {
+  it.each(exact)('$type writes at an odd address', ({ type, values }) => {
     const expected = encoded(type, Float32Array.from(values));
     const out = atOddAddress(new Uint8Array(expected.length));
     recordOf(type).encode?.(Float32Array.from(values), out);
@@ -208,7 +190,7 @@ describe('packing for MatMulNBits', () => {
 
   it.each(exact!)('%s keeps every value exactly', (name) => {
     const { blocks } = recordOf(name);
-    const bytes = randomBlocks(name, 500);
+    const bytes = blocksOf(name, 100);
     expect(unpacked(blocks!, blocks!.pack(bytes))).toEqual(decoded(name, bytes));
     expect(unpacked(blocks!, blocks!.pack(atOddAddress(bytes)))).toEqual(decoded(name, bytes));
   });
@@ -216,7 +198,7 @@ describe('packing for MatMulNBits', () => {
   // An offset is a sum of two numbers that may be far apart: it is rounded once, to float32.
   it.each(moved!)('%s keeps every value to the rounding of its offset', (name) => {
     const { blocks } = recordOf(name);
-    const bytes = randomBlocks(name, 500);
+    const bytes = blocksOf(name, 100);
     const { blockSize } = blocks!;
     const values = decoded(name, bytes);
     const packed = blocks!.pack(bytes);

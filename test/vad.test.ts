@@ -183,6 +183,7 @@ describe('joined speech', () => {
   it('is as long as that of whisper.cpp', () => {
     const lengths = timeline.parts.map(({ from, to }) => (to - from) / s);
     expect(lengths).toEqual([2.05, 1.24, 2.4, 2.46]);
+    expect(timeline.nSample).toBe(135_200);
     expect(timeline.points).toHaveLength(4 * 2 + 3);
   });
 
@@ -210,7 +211,7 @@ describe('joined speech', () => {
 
   it('gives every span some time, and times as they are where nothing was joined', () => {
     expect(originalSpan(timeline, { from: 1960, to: 2040 })).toEqual({ from: 2270, to: 2370 });
-    expect(originalSpan({ parts: [], points: [] }, { from: 1960, to: 1961 })).toEqual({ from: 1960, to: 1961 });
+    expect(originalSpan(joinSpeech([], 1000, 0), { from: 1960, to: 1961 })).toEqual({ from: 1960, to: 1961 });
   });
 
   it('gives the segments that whisper-cli wrote back their times', () => {
@@ -220,10 +221,10 @@ describe('joined speech', () => {
       from: from * 160,
       to: to * 160,
     }));
-    const { points } = joinSpeech(spans, 432_000, 1600);
+    const timeline = joinSpeech(spans, 432_000, 1600);
     const written: { readonly transcription: readonly { readonly offsets: { from: number; to: number } }[] } =
       JSON.parse(JSON.parse(readFileSync(fixture('whisper/cli-outputs.json'), 'utf8'))['vad.json']);
-    const mapped = [0, 1, 2].map((i) => originalSpan({ parts: [], points }, { from: said[i]!, to: said[i + 1]! }));
+    const mapped = [0, 1, 2].map((i) => originalSpan(timeline, { from: said[i]!, to: said[i + 1]! }));
     expect(mapped).toEqual(written.transcription.map(({ offsets }) => offsets));
   });
 
@@ -243,7 +244,7 @@ describe('joined speech', () => {
 
   it('of a sound without speech is nothing', async () => {
     const none = joinSpeech([], 1000, 1600);
-    expect(none).toEqual({ parts: [], points: [] });
+    expect(none).toEqual({ parts: [], points: [], nSample: 0 });
     for await (const part of joinedSpeech(inPieces(new Float32Array(1000), 100), none)) expect(part).toBeUndefined();
   });
 });

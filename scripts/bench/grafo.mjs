@@ -2,14 +2,19 @@
 import { openText } from '../../dist/commands/open.js';
 import { CONTEXT } from './measure.mjs';
 
-export const openGrafo = async (file, threads) => {
+export const openGrafo = async (file, threads, family = 'llama') => {
   const { decoder, close } = await openText(file, {
+    family,
+    mla: 'auto',
+    expertStats: false,
+    overrides: new Map(),
     wish: { kind: 'named', provider: 'cpu', index: 0 },
     strictDevice: false,
     threads,
     compute: 'auto',
     fused: true,
     nCtx: CONTEXT,
+    cache: true,
     notice() {},
     detail() {},
   });

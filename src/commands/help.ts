@@ -15,12 +15,18 @@ export const overview = (commands: readonly CommandPage[]): string => {
   ].join('\n');
 };
 
+/** One word may be given any number of times; several are places to fill. */
+const operandsOf = ({ operands }: CommandPage): string => {
+  if (operands === undefined) return '';
+  return /^[A-Z]+$/.test(operands) ? ` ${operands}...` : ` ${operands}`;
+};
+
 /** The page of one command. */
 export const commandHelp = (c: CommandPage): string => {
   const options = Object.entries(c.options);
   const headings = [...new Set(options.map(([, option]) => option.group))];
   return [
-    `usage: grafo ${c.name} [FLAGS]${c.operands === undefined ? '' : ` ${c.operands}...`}`,
+    `usage: grafo ${c.name} [FLAGS]${operandsOf(c)}`,
     '',
     c.describe,
     '',

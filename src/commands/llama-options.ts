@@ -191,6 +191,7 @@ const tools = optionGroup('Instead of writing', {
   tokenize: { type: 'string', describe: 'the tokens of a text' },
   perplexity: { type: 'string', placeholder: 'FILE', describe: 'perplexity of a text file' },
   chunks: { type: 'number', whole: true, least: -1, default: -1, describe: 'so many chunks of it; -1: all' },
+  'expert-stats': { type: 'boolean', default: false, describe: 'also tell which experts were chosen' },
   'save-logits': { type: 'string', placeholder: 'FILE', describe: 'also save the logits of every position' },
 });
 
@@ -199,6 +200,10 @@ const gpuLayers = (text: string): 'none' | 'all' => {
   if (!/^(-?\d+|auto|all)$/.test(text)) throw new UserError('usage', `--n-gpu-layers is '${text}', expected a number`);
   return text === '0' ? 'none' : 'all';
 };
+
+const loading = optionGroup('Loading', {
+  cache: { type: 'boolean', default: true, describe: 'keep prepared weights (see grafo cache)' },
+});
 
 /** Flags of llama.cpp that have nothing, or only one thing, to set here, and what is said of them. */
 const acceptedOnly = optionGroup('Accepted from llama.cpp', {
@@ -225,6 +230,7 @@ export const llamaOptions = {
   ...sampling,
   ...tools,
   ...deviceOptions,
+  ...loading,
   ...reportOptions,
   ...acceptedOnly,
 };

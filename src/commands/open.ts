@@ -11,36 +11,47 @@ import { cacheBytes } from '../graph/graph.ts';
 import { lower } from '../graph/lower/lower.ts';
 import type { Compute } from '../graph/lower/target.ts';
 import type { MetadataValue, WeightSource } from '../graph/weights.ts';
+import type { GgufFile } from '../io/gguf/reader.ts';
 import { openGguf } from '../io/gguf/reader.ts';
 import type { Tokenizer } from '../io/text/tokenizer.ts';
 import { readTokenizer } from '../io/text/tokenizer.ts';
-import type { Decoder } from '../models/decoder.ts';
+import type { Decoder, Runner } from '../models/decoder.ts';
 import { createDecoder } from '../models/decoder.ts';
 import type { TextFamily } from '../models/index.ts';
 import { familiesOf, textModel } from '../models/index.ts';
 import { findDevice } from './devices.ts';
+import { createExpertStats, type ExpertStats, watchExperts } from './expert-stats.ts';
+import { keepingOf } from './keeping.ts';
 import { cacheFolder } from './options.ts';
 import { overridden } from './override-kv.ts';
 
-export interface OpenOptions {
-  /** Whose models may be opened. */
-  readonly family: TextFamily;
-  /** What the cache of latent attention holds. */
-  readonly mla: 'auto' | MlaForm;
-  /** Metadata that counts instead of the file's. */
-  readonly overrides: ReadonlyMap<string, MetadataValue>;
+/** Where and how any model runs. */
+export interface PlacementOptions {
   readonly wish: Wish;
   readonly strictDevice: boolean;
   readonly threads: number;
   readonly compute: 'auto' | Compute;
   readonly fused: boolean;
+  readonly progress?: Progress;
+  /** One line for a person. */
+  notice(line: string): void;
+}
+
+export interface OpenOptions extends PlacementOptions {
+  /** Whose models may be opened. */
+  readonly family: TextFamily;
+  /** What the cache of latent attention holds. */
+  readonly mla: 'auto' | MlaForm;
+  /** Count which experts the tokens choose. */
+  readonly expertStats: boolean;
+  /** Metadata that counts instead of the file's. */
+  readonly overrides: ReadonlyMap<string, MetadataValue>;
   /** Positions of the cache; 0: as many as the model was trained for and memory has room for. */
   readonly nCtx: number;
   /** Tokens in one run at most; by device if absent. */
   readonly nTokenPerRun?: number;
-  readonly progress?: Progress;
-  /** One line for a person. */
-  notice(line: string): void;
+  /** Whether prepared weights are kept for later starts. */
+  readonly cache: boolean;
   /** One line for a person who wants to know more. */
   detail(line: string): void;
 }
@@ -54,11 +65,13 @@ export interface TextModelFile {
   readonly compute: Compute;
   readonly nCtx: number;
   readonly loadMs: number;
+  /** Present where it was asked for. */
+  readonly expertStats?: ExpertStats;
   close(): Promise<void>;
 }
 
 /** Opens a file for a reader that closes it in any case. */
-export const withGguf = async <R>(path: string, read: (file: WeightSource) => Promise<R>): Promise<R> => {
+export const withGguf = async <R>(path: string, read: (file: GgufFile) => Promise<R>): Promise<R> => {
   const file = await openGguf(path);
   try {
     return await read(file);
@@ -73,7 +86,7 @@ export const openText = (path: string, options: OpenOptions): Promise<TextModelF
     const start = performance.now();
     const file = overridden(stored, options.overrides);
     expectFamily(file, path, options.family);
-    const { graph, h, cacheNote } = chosenGraph(file, options.mla);
+    const { graph, h, cacheNote, experts } = chosenGraph(file, options);
     const tokenizer = readTokenizer(file.metadata);
     options.detail(describeFile(file, h.nCtxTrain));
     if (cacheNote) options.notice(cacheNote);
@@ -90,22 +103,36 @@ export const openText = (path: string, options: OpenOptions): Promise<TextModelF
       threads: options.threads,
       cacheFolder: cacheFolder(),
       strict: options.strictDevice,
+      ...(options.cache && { keeping: await keepingOf(stored.parts, options) }),
       ...(options.progress && { progress: options.progress }),
     });
     const where = device.provider === 'cpu' ? `${device.name}, using ${options.threads}` : device.name;
     options.notice(`${deviceId(device)} (${where}): ${why}; compute ${compute}, context ${nCtx}`);
+    const stats = options.expertStats ? createExpertStats(experts, file.tensors) : undefined;
+    const runner = stats ? watched(session, stats) : session;
     return {
       metadata: file.metadata,
       tokenizer,
-      decoder: createDecoder(session, { nVocab: h.nVocab, nTokenPerRun: options.nTokenPerRun ?? runLength(device) }),
+      decoder: createDecoder(runner, { nVocab: h.nVocab, nTokenPerRun: runLength(options.nTokenPerRun, device) }),
       device,
       threads: options.threads,
       compute,
       nCtx,
       loadMs: performance.now() - start,
+      ...(stats && { expertStats: stats }),
       close: () => session.close(),
     };
   });
+
+/** A session whose runs are counted. */
+const watched = (session: Runner, stats: ExpertStats): Runner => ({
+  program: session.program,
+  async run(inputs) {
+    const outputs = await session.run(inputs);
+    stats.add(outputs);
+    return outputs;
+  },
+});
 
 /** Throws a UserError that names the command for this file where it is not the one that was typed. */
 const expectFamily = ({ metadata }: WeightSource, path: string, family: TextFamily): void => {
@@ -121,10 +148,10 @@ const expectFamily = ({ metadata }: WeightSource, path: string, family: TextFami
 };
 
 /** The graph in the form asked for, and what its cache takes of memory where there is a choice. */
-const chosenGraph = (file: WeightSource, mla: OpenOptions['mla']) => {
+const chosenGraph = (file: WeightSource, { mla, expertStats }: Pick<OpenOptions, 'mla' | 'expertStats'>) => {
   if (!textModel(archOf(file.metadata)).graphs.includes('expanded'))
-    return { ...buildDecoder(file), cacheNote: undefined };
-  const [latent, plain] = [buildDecoder(file), buildDecoder(file, 'expanded')];
+    return { ...buildDecoder(file, 'decoder', expertStats), cacheNote: undefined };
+  const [latent, plain] = [buildDecoder(file, 'decoder', expertStats), buildDecoder(file, 'expanded', expertStats)];
   const [small, large] = [cacheBytes(latent.graph), cacheBytes(plain.graph)];
   // Measured: the latent row is ahead at every position, and is the only form whose cache is written in place.
   if (mla === 'expand') return { ...plain, cacheNote: `cache: ${kib(large)} a token, keys and values of every head` };
@@ -147,15 +174,17 @@ export const archOf = (metadata: ReadonlyMap<string, MetadataValue>): string => 
 /**
  * A graph of a file's text model, from its header alone.
  * @param name which of the model's graphs
+ * @param watches whether runs also tell which experts were chosen
  */
-export const buildDecoder = (file: WeightSource, name = 'decoder') => {
+export const buildDecoder = (file: WeightSource, name = 'decoder', watches = false) => {
   const arch = archOf(file.metadata);
   const { h, graphs } = textModel(arch).open(file);
   const build = graphs[name];
   if (!build) throw new Error(`architecture '${arch}' has no graph '${name}'`);
   const g = new GraphBuilder('decoder');
   build(g);
-  return { graph: g.build(), h };
+  const experts = watches ? watchExperts(g) : [];
+  return { graph: g.build(), h, experts };
 };
 
 /** `llama: 12 tensors of f32, q8_0 with 263,000 parameters; trained for 2,048 positions`. */
@@ -204,4 +233,11 @@ const contextLength = (
 };
 
 /** Short enough to be interrupted on a CPU, long enough to fill a card. */
-const runLength = (device: Device): number => (device.provider === 'cpu' ? 64 : 512);
+const runLength = (asked: number | undefined, { provider, isSoftware }: Device): number =>
+  Math.min(asked ?? (provider === 'cpu' ? 64 : 512), isSoftware ? NARROW_RUN : Number.POSITIVE_INFINITY);
+
+/**
+ * From 32 new tokens on, ONNX Runtime's WebGPU attention shares values within subgroups, and silently goes wrong where
+ * these are as narrow as a software renderer's.
+ */
+const NARROW_RUN = 31;

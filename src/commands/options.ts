@@ -2,6 +2,7 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { availableParallelism, homedir } from 'node:os';
 import { join } from 'node:path';
+import { UserError } from '../errors.ts';
 import { parseWish } from '../graph/device/device.ts';
 import { onOffAuto } from './arguments.ts';
 import { optionGroup } from './command.ts';
@@ -59,4 +60,17 @@ export const cacheFolder = (env: NodeJS.ProcessEnv = process.env, platform = pro
   if (platform === 'darwin') return join(homedir(), 'Library', 'Caches', 'grafo');
   if (platform === 'win32') return join(env.LOCALAPPDATA ?? join(homedir(), 'AppData', 'Local'), 'grafo', 'Cache');
   return join(env.XDG_CACHE_HOME || join(homedir(), '.cache'), 'grafo');
+};
+
+const GIB = 2 ** 30;
+
+/**
+ * Bytes that kept weights may take: GRAFO_CACHE_LIMIT in GiB, 32 if absent.
+ * @throws UserError 'usage' for anything but a number
+ */
+export const cacheLimit = (env: NodeJS.ProcessEnv = process.env): number => {
+  const text = env.GRAFO_CACHE_LIMIT || '32';
+  const limit = Number(text);
+  if (!(limit >= 0)) throw new UserError('usage', `GRAFO_CACHE_LIMIT is '${text}', expected a number of GiB`);
+  return limit * GIB;
 };

@@ -86,12 +86,14 @@ const openModel = async (
     return await openText(path, {
       family,
       mla: flags.mla,
+      expertStats: flags['expert-stats'],
       overrides: new Map(flags['override-kv'].flatMap((text) => [...parseOverrides(text)])),
       wish: flags['n-gpu-layers'] === 'none' ? { kind: 'named', provider: 'cpu', index: 0 } : flags.device,
       strictDevice: flags['strict-device'],
       threads: flags.threads ?? physicalCores(),
       compute: flags.compute,
       fused: flags['flash-attn'] !== 'off',
+      cache: flags.cache,
       nCtx: flags.perplexity !== undefined && flags['ctx-size'] === 0 ? PERPLEXITY_CTX : flags['ctx-size'],
       ...(nTokenPerRun !== undefined && { nTokenPerRun: Math.min(nTokenPerRun, flags['batch-size']) }),
       notice: say,
@@ -229,6 +231,7 @@ const createReportedWriter = (
   };
   const report = (written: Written): void => {
     if (flags.json) console.log(JSON.stringify(resultJson(written, sampling.seed, model)));
+    for (const line of model.expertStats?.lines() ?? []) notice(line);
     if (written.finish === 'context') notice(`the context of ${nCtx} tokens is full; -c makes it longer`);
     notice(flags.perf ? timingsTable(written.timings) : shortTimings(written.timings));
   };
@@ -247,4 +250,5 @@ const resultJson = (written: Written, seed: number, model: TextModelFile) => ({
   threads: model.threads,
   context: model.nCtx,
   timings: timingsJson(written.timings),
+  ...(model.expertStats && { experts: model.expertStats.json() }),
 });

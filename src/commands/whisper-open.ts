@@ -5,11 +5,9 @@ import type { Device } from '../graph/device/device.ts';
 import { deviceId } from '../graph/device/device.ts';
 import type { Session } from '../graph/device/session.ts';
 import { openSession } from '../graph/device/session.ts';
-import { Hparams } from '../graph/hparams.ts';
 import { lower } from '../graph/lower/lower.ts';
 import type { Compute } from '../graph/lower/target.ts';
 import type { MetadataValue, WeightSource } from '../graph/weights.ts';
-import { Weights } from '../graph/weights.ts';
 import type { MelBank } from '../io/audio/mel.ts';
 import { melBank, slaneyFilters } from '../io/audio/mel.ts';
 import { GGML_MAGIC, magicOf } from '../io/ggml/reader.ts';
@@ -17,6 +15,7 @@ import { openWhisperCpp } from '../io/ggml/whisper.ts';
 import { openGguf } from '../io/gguf/reader.ts';
 import type { WhisperWords } from '../io/text/whisper-words.ts';
 import { readWhisperWords } from '../io/text/whisper-words.ts';
+import { readModel } from '../models/definition.ts';
 import type { SpecialTokens } from '../models/transcribe/special-tokens.ts';
 import { specialTokens } from '../models/transcribe/special-tokens.ts';
 import type { SpeechModel } from '../models/transcribe/speech-model.ts';
@@ -24,11 +23,10 @@ import { createSpeechModel } from '../models/transcribe/speech-model.ts';
 import type { WhisperHparams } from '../models/whisper.ts';
 import { whisper, withAudioContext } from '../models/whisper.ts';
 import { findDevice } from './devices.ts';
-import type { OpenOptions } from './open.ts';
+import type { PlacementOptions } from './open.ts';
 import { cacheFolder } from './options.ts';
 
-export interface OpenSpeechOptions
-  extends Pick<OpenOptions, 'wish' | 'strictDevice' | 'threads' | 'compute' | 'fused' | 'progress' | 'notice'> {
+export interface OpenSpeechOptions extends PlacementOptions {
   /** Positions of 20 ms in a window; 0: all that the model has. */
   readonly audioCtx: number;
   /** Texts that are decoded together at most. */
@@ -69,7 +67,10 @@ export const openSpeech = async (path: string, o: OpenSpeechOptions): Promise<Sp
     await file.close();
   };
   try {
-    const { stored, w } = readModel(file);
+    const arch = file.metadata.get('general.architecture');
+    if (arch !== whisper.arch)
+      throw new UserError('model', `architecture '${arch}' is not supported`, 'grafo whisper runs whisper');
+    const { h: stored, w } = readModel(whisper, file);
     const h = withAudioContext(stored, audioContext(o.audioCtx, stored));
     const words = readWhisperWords(file.metadata);
     const weightBytes = [...file.tensors.values()].reduce((sum, t) => sum + t.byteLength, 0);
@@ -117,19 +118,6 @@ export const openSpeech = async (path: string, o: OpenSpeechOptions): Promise<Sp
     await close();
     throw error;
   }
-};
-
-const readModel = (file: SpeechFile) => {
-  const arch = file.metadata.get('general.architecture');
-  if (arch !== whisper.arch)
-    throw new UserError('model', `architecture '${arch}' is not supported`, 'grafo whisper runs whisper');
-  const stored = whisper.hparams(new Hparams(file.metadata, whisper.arch));
-  const weights = new Weights(file);
-  const w = whisper.weights(weights, stored);
-  const [unclaimed] = weights.unclaimed();
-  if (unclaimed !== undefined)
-    throw new UserError('model', `architecture 'whisper' does not use tensor '${unclaimed}'`);
-  return { stored, w };
 };
 
 const audioContext = (asked: number, { audio }: WhisperHparams): number => {

@@ -1,7 +1,8 @@
 /** One recording from its first sample to its last segment. */
+import { SAMPLE_RATE } from '../io/audio/mel.ts';
 import type { Listen } from '../io/audio/mel-windows.ts';
 import type { Recording } from '../io/audio/recording.ts';
-import type { Segment } from '../io/transcript/segment.ts';
+import type { Segment, Span } from '../io/transcript/segment.ts';
 import { detectLanguage } from '../models/transcribe/language.ts';
 import { nonSpeechWords } from '../models/transcribe/non-speech.ts';
 import type { Segment as HeardSegment } from '../models/transcribe/segments.ts';
@@ -11,6 +12,7 @@ import type { TranscribeOptions } from '../models/transcribe/transcribe.ts';
 import { transcribe } from '../models/transcribe/transcribe.ts';
 import type { Fallbacks } from '../models/transcribe/window.ts';
 import { wrapped } from '../models/transcribe/wrap.ts';
+import { joinedSpeech, originalSpan } from '../models/vad/timeline.ts';
 import type { SpeechModelFile } from './whisper-open.ts';
 import type { WhisperFlags } from './whisper-options.ts';
 import type { Spelling } from './whisper-segments.ts';
@@ -18,9 +20,12 @@ import { spelling, written } from './whisper-segments.ts';
 import type { OpenSound } from './whisper-sound.ts';
 import { beginningOf, openSound, speakers } from './whisper-sound.ts';
 import type { Stopwatch } from './whisper-timings.ts';
+import type { VoiceDetector } from './whisper-vad.ts';
 
 export interface HearOptions {
   readonly flags: WhisperFlags;
+  /** Present: only speech is transcribed. */
+  readonly detector?: VoiceDetector;
   readonly signal: AbortSignal;
   readonly stopwatch: Stopwatch;
   notice(line: string): void;
@@ -50,18 +55,39 @@ export const openTranscription = async (
   recording: Recording,
   o: HearOptions,
 ): Promise<Opened> => {
-  const sound = await o.stopwatch.time('mel', () => openSound(recording.mono, file.bank));
+  const part = o.detector ? await speechOf(recording, o.detector, o) : wholeOf(recording);
+  const sound = await o.stopwatch.time('mel', () => openSound(part.listen, file.bank));
   const timed = { ...sound, mel: (from: number, n: number) => o.stopwatch.time('mel', () => sound.mel(from, n)) };
   const detected = await languagesOf(file, timed, o);
   const language = detected?.[0]?.[0] ?? (file.special.isMultilingual ? (o.flags.language ?? 'en') : 'en');
   return {
-    nSample: sound.nSample,
+    nSample: part.nSample ?? sound.nSample,
     language,
     ...(detected && { detected }),
-    segments: () => segmentsOf(file, timed, language, recording, o),
+    segments: () => segmentsOf(file, timed, language, { recording, ...part }, o),
     close: () => sound.close(),
   };
 };
+
+/** What of a recording is transcribed. */
+interface Heard {
+  readonly listen: Listen;
+  /** Of the whole recording, where it is known. */
+  readonly nSample?: number;
+  /** From times of what is heard to those of the recording. */
+  spanOf(span: Span): Span;
+}
+
+const wholeOf = (recording: Recording): Heard => ({ listen: recording.mono, spanOf: (span) => span });
+
+const speechOf = async ({ mono }: Recording, detector: VoiceDetector, { notice }: HearOptions): Promise<Heard> => {
+  const { timeline, nSample } = await detector.hear(mono);
+  const kept = timeline.parts.reduce((n, { from, to }) => n + to - from, 0);
+  notice(`${timeline.parts.length} parts of speech, ${seconds(kept)} of ${seconds(nSample)} s`);
+  return { nSample, listen: () => joinedSpeech(mono(), timeline), spanOf: (span) => originalSpan(timeline, span) };
+};
+
+const seconds = (nSample: number): string => (nSample / SAMPLE_RATE).toFixed(2);
 
 /** The likeliest languages, where they are asked for. */
 const languagesOf = async (file: SpeechModelFile, sound: OpenSound, o: HearOptions): Promise<Languages | undefined> => {
@@ -76,13 +102,13 @@ async function* segmentsOf(
   file: SpeechModelFile,
   sound: OpenSound,
   language: string,
-  recording: Recording,
+  { recording, listen, spanOf }: Heard & { readonly recording: Recording },
   o: HearOptions,
 ): AsyncGenerator<Segment, Fallbacks> {
   const { flags } = o;
   const { special } = file;
   const spelt = spelling(file.words, special);
-  const timeTokens = await tokenTimer(file, spelt, recording.mono, flags);
+  const timeTokens = await tokenTimer(file, spelt, listen, flags);
   const speakerOf = flags.diarize ? await speakers(recording) : undefined;
   const wrap = (segment: HeardSegment): HeardSegment[] => {
     const timed = timeTokens(segment);
@@ -96,7 +122,7 @@ async function* segmentsOf(
   for await (const event of events) {
     if (event.kind === 'segment') {
       for (const segment of wrap(event.segment))
-        yield written(segment, { special, spelling: spelt, timeOf: (tick) => tick, ...(speakerOf && { speakerOf }) });
+        yield written(segment, { special, spelling: spelt, spanOf, ...(speakerOf && { speakerOf }) });
     } else if (event.kind === 'left out') {
       const { from, to, shown } = event.segment;
       const why = event.why === 'repeated' ? 'it was said three times before' : 'there is only silence';

@@ -2,7 +2,7 @@
 import { deflateSync } from 'node:zlib';
 import { isUnfinished } from '../io/text/utf8.ts';
 import type { WhisperWords } from '../io/text/whisper-words.ts';
-import type { Segment, Speaker, Token } from '../io/transcript/segment.ts';
+import type { Segment, Span, Speaker, Token } from '../io/transcript/segment.ts';
 import type { Segment as HeardSegment, TimedToken } from '../models/transcribe/segments.ts';
 import type { SpecialTokens } from '../models/transcribe/special-tokens.ts';
 import { specialName } from '../models/transcribe/special-tokens.ts';
@@ -27,20 +27,19 @@ const decode = (parts: readonly Uint8Array[]): string =>
 export interface WriteOptions {
   readonly special: SpecialTokens;
   readonly spelling: Spelling;
-  /** Maps a time of the sound that was transcribed to the recording's, both in hundredths of a second. */
-  timeOf(tick: number): number;
+  /** Maps times of the sound that was transcribed to the recording's, all in milliseconds. */
+  spanOf(span: Span): Span;
   speakerOf?(from: number, to: number): Speaker;
 }
 
 /** A segment as it is written. */
 export const written = (s: HeardSegment, o: WriteOptions): Segment => {
-  const [from, end] = [o.timeOf(s.from), o.timeOf(s.to)];
-  const to = Math.max(from, end);
+  const { from, to } = o.spanOf({ from: 10 * s.from, to: 10 * s.to });
   const text = o.spelling.textOf(s.shown);
   const speaker = o.speakerOf?.(from, to);
   return {
-    from: 10 * from,
-    to: 10 * to,
+    from,
+    to,
     text,
     tokens: wholeTokens(s.tokens, o),
     ...(speaker && { speaker }),
@@ -79,8 +78,7 @@ const wholeTokens = (tokens: readonly TimedToken[], o: WriteOptions): Token[] =>
       text: decode(parts),
       isSpecial: first.id >= o.special.endOfText,
       p: first.p,
-      ...(from >= 0 && to >= 0 && { span: { from: 10 * o.timeOf(from), to: 10 * o.timeOf(to) } }),
-      ...(first.aligned !== undefined && { heardAt: 10 * o.timeOf(first.aligned) }),
+      ...(from >= 0 && to >= 0 && { span: o.spanOf({ from: 10 * from, to: 10 * to }) }),
     });
   }
   return out;

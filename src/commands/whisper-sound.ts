@@ -42,7 +42,7 @@ export const beginningOf = async (listen: Listen): Promise<Float32Array> => {
 /** One side is the speaker's if it is louder than the other by this. */
 const LOUDER = 1.1;
 
-/** Tells from a stereo recording which side speaks between two times, in hundredths of a second. */
+/** Tells from a stereo recording which side speaks between two times, in milliseconds. */
 export const speakers = async (recording: Recording): Promise<(from: number, to: number) => Speaker> => {
   const sides: [number[], number[]] = [[0], [0]];
   const pending: [Float32Array, Float32Array] = [new Float32Array(), new Float32Array()];
@@ -60,7 +60,7 @@ export const speakers = async (recording: Recording): Promise<(from: number, to:
     add(1, right);
   }
   const energy = (sums: readonly number[], from: number, to: number): number => {
-    const at = (tick: number) => sums[Math.max(0, Math.min(tick, sums.length - 1))] ?? 0;
+    const at = (ms: number) => sums[Math.max(0, Math.min(Math.floor(ms / 10), sums.length - 1))] ?? 0;
     return at(to) - at(from);
   };
   return (from, to) => {

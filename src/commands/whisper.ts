@@ -22,6 +22,8 @@ import type { Opened } from './whisper-recording.ts';
 import { knowsNoTimestamps, openTranscription } from './whisper-recording.ts';
 import { describeJob, describeLanguages, describeModel } from './whisper-report.ts';
 import { createStopwatch, speechTimings, speechTimingsJson } from './whisper-timings.ts';
+import type { VoiceDetector } from './whisper-vad.ts';
+import { openDetector } from './whisper-vad.ts';
 
 export const whisperCommand = command({
   name: 'whisper',
@@ -54,14 +56,18 @@ export const whisperCommand = command({
     const interrupts = new Interrupts();
     onClosedPipe(() => interrupts.end(0));
     let file: SpeechModelFile | undefined;
+    let detector: VoiceDetector | undefined;
     try {
+      detector = await openDetector(flags);
       file = await openModel(flags.model, flags, interrupts.signal, notice);
-      return await transcribeAll({ flags, file, modelPath: flags.model, interrupts, notice }, inputs);
+      const job = { flags, file, modelPath: flags.model, interrupts, notice, ...(detector && { detector }) };
+      return await transcribeAll(job, inputs);
     } catch (error) {
       if (error instanceof Interrupted) return interrupts.exitCode;
       throw error;
     } finally {
       interrupts.dispose();
+      await detector?.close();
       await file?.close();
     }
   },
@@ -98,6 +104,7 @@ interface Job {
   readonly flags: WhisperFlags;
   readonly file: SpeechModelFile;
   readonly modelPath: string;
+  readonly detector?: VoiceDetector;
   readonly interrupts: Interrupts;
   notice(line: string): void;
 }
@@ -135,6 +142,7 @@ const transcribeOne = async (job: Job, input: Input): Promise<void> => {
   try {
     opened = await openTranscription(file, recording, {
       flags,
+      ...(job.detector && { detector: job.detector }),
       signal: interrupts.signal,
       stopwatch,
       notice: (line) => progress.beside(() => notice(line)),

@@ -94,6 +94,21 @@ const refOf = (
   },
 });
 
+/** Some elements of a vector of a plain type: it is a single row, which cannot be cut by rows. */
+const elementsOf = (vector: StoredTensor, from: number, to: number): WeightRef =>
+  wholeRef({
+    name: `${vector.name}[${from}:${to}]`,
+    type: vector.type,
+    shape: [to - from],
+    byteLength: (vector.byteLength / (vector.shape[0] ?? 1)) * (to - from),
+    read: async () => {
+      const bytes = await vector.read();
+      const each = bytes.length / (vector.shape[0] ?? 1);
+      return bytes.subarray(from * each, to * each);
+    },
+    decode: async () => (await vector.decode()).subarray(from, to),
+  });
+
 /** Of each of the slices `[height, width]` that make up a stored matrix, some rows: `[n, rows, width]`. */
 const partOfSlices = (whole: WeightRef, [n, height, width]: SliceShape, rows: RowRange): WeightRef => {
   const isAll = rows.to - rows.from === height;
@@ -111,21 +126,6 @@ const partOfSlices = (whole: WeightRef, [n, height, width]: SliceShape, rows: Ro
 };
 
 type SliceShape = readonly [n: number, height: number, width: number];
-
-/** Some elements of a vector of a plain type: it is a single row, which cannot be cut by rows. */
-const elementsOf = (vector: StoredTensor, from: number, to: number): WeightRef =>
-  wholeRef({
-    name: `${vector.name}[${from}:${to}]`,
-    type: vector.type,
-    shape: [to - from],
-    byteLength: (vector.byteLength / (vector.shape[0] ?? 1)) * (to - from),
-    read: async () => {
-      const bytes = await vector.read();
-      const each = bytes.length / (vector.shape[0] ?? 1);
-      return bytes.subarray(from * each, to * each);
-    },
-    decode: async () => (await vector.decode()).subarray(from, to),
-  });
 
 /** A linear layer: weight `[nOut, nIn]`, bias `[nOut]`. */
 export interface Linear {
@@ -248,6 +248,12 @@ export class Weights {
   /** Marks tensors as known and unused, such as what later training stages left in a file. */
   ignore(name: string): void {
     if (this.has(name)) this.#claimed.add(this.#prefix + name);
+  }
+
+  /** The same of all tensors below `name`. */
+  ignoreBelow(name: string): void {
+    const prefix = `${this.#prefix}${name}.`;
+    for (const path of this.#source.tensors.keys()) if (path.startsWith(prefix)) this.#claimed.add(path);
   }
 
   /** The names of tensors that nobody asked for. */

@@ -29,7 +29,7 @@ const STD = 0.02;
 
 /**
  * A source of random weights: mean 0 and standard deviation about 0.02 (0.024 in the float types), except for vectors
- * of f32, which are norms and lie between 1 and 1.06. Every row is seeded by its tensor's name and its number.
+ * of f32 that are no biases: those are norms and lie between 1 and 1.06. Every row is seeded by its tensor's name and its number.
  */
 export const randomSource = ({ metadata, tensors }: RandomModel): WeightSource => ({
   metadata: plainValues(metadata),
@@ -38,7 +38,8 @@ export const randomSource = ({ metadata, tensors }: RandomModel): WeightSource =
 
 const randomTensor = ({ name, shape, type: typeName }: RandomTensor): StoredTensor => {
   const type = typeOfName(typeName);
-  const toWeights = shape.length === 1 && typeName === 'f32' ? normBits : weightBits[typeName];
+  const isNorm = shape.length === 1 && typeName === 'f32' && !name.endsWith('.bias');
+  const toWeights = isNorm ? normBits : weightBits[typeName];
   if (!type || !toWeights) throw new TypeError(`tensor '${name}': there are no random weights of type '${typeName}'`);
   const seed = hash(name);
   return storedTensor({ name, type, shape }, async ({ from, to }, rowBytes) => {
@@ -179,6 +180,67 @@ export const llamaShape = (s: LlamaShape): RandomModel => {
   };
 };
 
+/** The sizes of a model of architecture `vit`, whose head size is 64 and whose images are of 224 pixels. */
+export interface VitShape {
+  readonly nLayer: number;
+  readonly nEmbd: number;
+  readonly nClass: number;
+  /** Of the matrices; all else is f32. */
+  readonly type: string;
+}
+
+/** The shapes that papers call ViT-Ti, ViT-S and ViT-B with patches of 16 pixels, without their type. */
+export const vitSizes: Readonly<Record<'tiny' | 'small' | 'base', Omit<VitShape, 'type'>>> = {
+  tiny: { nLayer: 12, nEmbd: 192, nClass: 1000 },
+  small: { nLayer: 12, nEmbd: 384, nClass: 1000 },
+  base: { nLayer: 12, nEmbd: 768, nClass: 1000 },
+};
+
+const VIT_IMAGE = 224;
+const VIT_PATCH = 16;
+
+/** Metadata and tensors of a Vision Transformer of these sizes. */
+export const vitShape = ({ nLayer, nEmbd, nClass, type }: VitShape): RandomModel => {
+  const nFf = 4 * nEmbd;
+  const u32 = (value: number) => ({ type: 'u32', value }) as const;
+  const tensor = (name: string, shape: readonly number[], type = 'f32'): RandomTensor => ({ name, shape, type });
+  const linear = (name: string, nIn: number, nOut: number) => [
+    tensor(`${name}.weight`, [nOut, nIn], type),
+    tensor(`${name}.bias`, [nOut]),
+  ];
+  const norm = (name: string) => [tensor(`${name}.weight`, [nEmbd]), tensor(`${name}.bias`, [nEmbd])];
+  const layer = (il: number) => [
+    ...norm(`v.blk.${il}.ln1`),
+    ...linear(`v.blk.${il}.attn_qkv`, nEmbd, 3 * nEmbd),
+    ...linear(`v.blk.${il}.attn_out`, nEmbd, nEmbd),
+    ...norm(`v.blk.${il}.ln2`),
+    ...linear(`v.blk.${il}.ffn_up`, nEmbd, nFf),
+    ...linear(`v.blk.${il}.ffn_down`, nFf, nEmbd),
+  ];
+  return {
+    metadata: {
+      'general.architecture': { type: 'string', value: 'vit' },
+      'vit.image_size': u32(VIT_IMAGE),
+      'vit.patch_size': u32(VIT_PATCH),
+      'vit.embedding_length': u32(nEmbd),
+      'vit.block_count': u32(nLayer),
+      'vit.feed_forward_length': u32(nFf),
+      'vit.class_count': u32(nClass),
+      'vit.attention.head_count': u32(nEmbd / 64),
+      'vit.attention.layer_norm_epsilon': { type: 'f32', value: 1e-6 },
+    },
+    tensors: [
+      tensor('v.patch_embd.weight', [nEmbd, 3, VIT_PATCH, VIT_PATCH], 'f16'),
+      tensor('v.patch_embd.bias', [nEmbd]),
+      tensor('v.class_embd', [nEmbd]),
+      tensor('v.position_embd.weight', [1 + (VIT_IMAGE / VIT_PATCH) ** 2, nEmbd]),
+      ...Array.from({ length: nLayer }, (_, il) => layer(il)).flat(),
+      ...norm('v.post_ln'),
+      ...linear('v.head', nEmbd, nClass),
+    ].flat(),
+  };
+};
+
 /** Token types of llama.cpp (`llama_token_type`). */
 const NORMAL = 1;
 const UNKNOWN = 2;
@@ -186,7 +248,7 @@ const CONTROL = 3;
 const BYTE = 6;
 
 /** A vocabulary for the SentencePiece tokenizer: `<unk> <s> </s>`, the 256 bytes, the space, then words `▁w260` and so on. */
-const fillerVocabulary = (nVocab: number): TypedMetadata => {
+export const fillerVocabulary = (nVocab: number): TypedMetadata => {
   const bytes = Array.from({ length: 256 }, (_, b) => `<0x${b.toString(16).toUpperCase().padStart(2, '0')}>`);
   const fixed = ['<unk>', '<s>', '</s>', ...bytes, '▁'];
   const types = [UNKNOWN, CONTROL, CONTROL, ...bytes.map(() => BYTE)];

@@ -29,6 +29,7 @@ const hparams = (m: Hparams) => {
   return {
     nEmbd: m.int('embedding_length'),
     nLayer: m.layerCount(),
+    nLayerNext: m.count('nextn_predict_layers', 0),
     nVocab: m.vocabSize(),
     nCtxTrain: m.int('context_length'),
     nLoraQ: m.count('attention.q_lora_rank', 0),
@@ -84,6 +85,8 @@ const routing = (m: Hparams, { nExpert, nExpertUsed }: { readonly nExpert: numbe
 type Deepseek2Hparams = ReturnType<typeof hparams>;
 
 const weights = (w: Weights, h: Deepseek2Hparams) => {
+  // Layers that predict further tokens stand behind the model's own.
+  for (let il = h.nLayer; il < h.nLayer + h.nLayerNext; il++) w.ignoreBelow(`blk.${il}`);
   const tokEmbd = w.tensor('token_embd.weight', [h.nVocab, h.nEmbd]);
   return {
     tokEmbd,

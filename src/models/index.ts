@@ -18,6 +18,7 @@ export type Family = TextFamily | 'vit' | 'whisper';
 
 /** What every text model's hyperparameters tell. */
 interface TextHparams {
+  readonly nLayer: number;
   readonly nVocab: number;
   readonly nCtxTrain: number;
 }

@@ -142,10 +142,14 @@ const answer = (g: GraphBuilder, { h, w }: Vit, x: Tensor): void => {
   g.output('probs', softmax(g, logits));
 };
 
+/** How many tokens, the first ones, are read in the end; undefined: all. */
+const nRead = ({ h, w }: Vit): number | undefined => (h.pooling === 'mean' ? undefined : w.headDist ? 2 : 1);
+
 const classify = (g: GraphBuilder, m: Vit): void => {
   let x = embed(g, m);
   m.w.blocks.forEach((b, il) => {
-    x = g.scope(`v.blk.${il}`, () => encoderLayer(g, x, b, m.h.nHead, m.h.act));
+    const nKept = il === m.h.nLayer - 1 ? nRead(m) : undefined;
+    x = g.scope(`v.blk.${il}`, () => encoderLayer(g, x, b, m.h.nHead, m.h.act, nKept));
   });
   answer(g, m, x);
 };

@@ -61,6 +61,21 @@ describe('grafo deepseek', () => {
   });
 });
 
+it('--expert-stats tells which experts were chosen, and what a token reads of the weights', async () => {
+  const args = ['-p', 'Hello', '-n', '12', ...greedy, '--expert-stats'];
+  const { experts, prompt_tokens } = await jsonOf(['deepseek', '-m', model, ...args]);
+  expect(experts.layers).toHaveLength(1);
+  const [{ layer, counts }] = experts.layers;
+  expect([layer, counts.length]).toEqual([1, 8]);
+  // Three for each token that was computed: the last one was only chosen.
+  expect(counts.reduce((a: number, b: number) => a + b, 0)).toBe(3 * (prompt_tokens + 11));
+  expect(experts.active_bytes_per_token).toBeLessThan(experts.weight_bytes);
+  const { stderr } = await deepseek(args);
+  expect(stderr).toMatch(
+    /\nexperts: 3 of 8 a token; a token reads 0\.1 MiB of 0\.1 MiB \([\d.]+ %\)\n {2}layer {2}1: /,
+  );
+});
+
 describe('whose model it is', () => {
   it.each([
     ['deepseek', dense, "architecture 'llama', which grafo llama runs\n  grafo llama -m "],

@@ -8,7 +8,7 @@ import { lower } from '../../src/graph/lower/lower.ts';
 import type { Compute, Provider } from '../../src/graph/lower/target.ts';
 import type { Decoder } from '../../src/models/decoder.ts';
 import { createDecoder } from '../../src/models/decoder.ts';
-import { fixture, readNda, scratch } from '../fixtures.ts';
+import { readNda, reference, scratch } from '../fixtures.ts';
 
 export interface Arithmetic {
   readonly compute: Compute;
@@ -22,7 +22,7 @@ export interface Place {
   readonly nSeq?: number;
   /** Whether the CPU may do what the device cannot; it may if absent. */
   readonly strict?: boolean;
-  /** Which of the model's graphs; the decoder if absent. */
+  /** Which of the model's graphs; its own decoder if absent. */
   readonly graph?: string;
 }
 
@@ -76,10 +76,19 @@ export const topOfRows = (logits: Float32Array, nVocab: number): number[] =>
     return row.indexOf(row.reduce((a, b) => Math.max(a, b)));
   });
 
+/** A reference model of the llama page, or undefined where neither the repository nor its neighbour has it. */
+export const modelOf = (name: string): string | undefined =>
+  reference(`llama/${name}.gguf`, `the reference model ${name}`);
+
 /** A prompt of a reference model. */
-export const idsOf = (name: string): number[] =>
-  JSON.parse(readFileSync(fixture(`llama/${name}.ids.json`), 'utf8')).ids;
+export const idsOf = (name: string): number[] => JSON.parse(readFileSync(besideModel(`${name}.ids.json`), 'utf8')).ids;
 
 /** Reference logits of every position of the prompt, `exact` by float64 arithmetic, `logits` by llama.cpp. */
 export const referenceOf = (name: string, kind: 'exact' | 'logits'): Float32Array =>
-  readNda(fixture(`llama/${name}.${kind}.bin`)).values;
+  readNda(besideModel(`${name}.${kind}.bin`)).values;
+
+const besideModel = (file: string): string => {
+  const path = reference(`llama/${file}`, 'a reference model');
+  if (!path) throw new Error(`there is no llama/${file}`);
+  return path;
+};

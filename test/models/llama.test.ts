@@ -1,7 +1,7 @@
 /** The models of the llama page, every variant with random weights, against float64 arithmetic and llama.cpp. */
 import { describe, expect, it } from 'vitest';
 import { fixture, nmse } from '../fixtures.ts';
-import { type Arithmetic, idsOf, inPieces, joined, referenceOf, topOfRows, withDecoder } from './decoders.ts';
+import { type Arithmetic, idsOf, inPieces, joined, modelOf, referenceOf, topOfRows, withDecoder } from './decoders.ts';
 
 const N_VOCAB = 288;
 
@@ -24,6 +24,16 @@ const models: readonly [name: string, toLlamaCpp: number][] = [
   ['gqa-bf16', 1e-4],
   ['gqa-q8_0', 2e-3],
   ['gqa-q4_0', 2e-3],
+  ['gqa-q4_1', 2e-3],
+  ['gqa-q5_0', 2e-3],
+  ['gqa-q5_1', 2e-3],
+  ['gqa-iq4_nl', 2e-3],
+  ['gqa256-q2_k', 2e-3],
+  ['gqa256-q3_k', 2e-3],
+  ['gqa256-q4_k', 2e-3],
+  ['gqa256-q5_k', 2e-3],
+  ['gqa256-q6_k', 2e-3],
+  ['gqa256-iq4_xs', 2e-3],
   ['mha', 4e-6],
   ['tied', 4e-6],
   ['bias', 4e-6],
@@ -42,7 +52,7 @@ const forms: readonly [form: string, fused: boolean][] = [
 
 /** All ways to feed the reference prompt, and another text beside it in a batch. */
 const everyWay = async (name: string, arithmetic: Arithmetic) => {
-  const path = fixture(`llama/${name}.gguf`);
+  const path = modelOf(name) ?? '';
   const ids = idsOf(name);
   const other = ids.slice(3, 12);
   const alone = await withDecoder(path, arithmetic, async (decoder) => ({
@@ -75,7 +85,8 @@ const expectAtMost = (distances: Readonly<Record<string, number>>, most: number)
 };
 
 describe.each(models)('%s', (name, toLlamaCpp) => {
-  it.each(forms)(
+  const path = modelOf(name);
+  it.skipIf(!path).each(forms)(
     'gives the logits of float64 arithmetic, however the text is fed, with %s attention',
     async (_, fused) => {
       const { atOnce, ways } = await everyWay(name, { compute: 'f32', fused });
@@ -85,26 +96,30 @@ describe.each(models)('%s', (name, toLlamaCpp) => {
     },
   );
 
-  it('gives the logits of llama.cpp by default, as near as its rounding of activations allows', async () => {
-    const arithmetic = { compute: 'block', fused: true } as const;
-    const logits = await withDecoder(fixture(`llama/${name}.gguf`), arithmetic, (decoder) =>
-      inPieces(decoder, idsOf(name), [24]),
-    );
-    expect(nmse(logits, referenceOf(name, 'logits'))).toBeLessThanOrEqual(toLlamaCpp);
-    expect(nmse(logits, referenceOf(name, 'exact'))).toBeLessThanOrEqual(toLlamaCpp);
-  });
+  it.skipIf(!path)(
+    'gives the logits of llama.cpp by default, as near as its rounding of activations allows',
+    async () => {
+      const arithmetic = { compute: 'block', fused: true } as const;
+      const logits = await withDecoder(path ?? '', arithmetic, (decoder) => inPieces(decoder, idsOf(name), [24]));
+      expect(nmse(logits, referenceOf(name, 'logits'))).toBeLessThanOrEqual(toLlamaCpp);
+      expect(nmse(logits, referenceOf(name, 'exact'))).toBeLessThanOrEqual(toLlamaCpp);
+    },
+  );
 });
 
-describe.each(['gqa-q8_0', 'gqa-q4_0'])('%s with activations rounded per block', (name) => {
-  it.each(forms)('gives the same logits, however the text is fed, with %s attention', async (_, fused) => {
-    const { atOnce, ways } = await everyWay(name, { compute: 'block', fused });
-    const distance = nmse(atOnce, referenceOf(name, 'exact'));
-    expect(distance).toBeLessThanOrEqual(2e-3);
-    // The blocks' kernel was at work, not float32 arithmetic.
-    expect(distance).toBeGreaterThan(1e-6);
-    expectAtMost(ways, SAME_IN_BLOCKS);
-  });
-});
+describe.each(['gqa-q8_0', 'gqa-q4_0', 'gqa256-q2_k', 'gqa256-q4_k', 'gqa256-q6_k'])(
+  '%s with activations rounded per block',
+  (name) => {
+    it.each(forms)('gives the same logits, however the text is fed, with %s attention', async (_, fused) => {
+      const { atOnce, ways } = await everyWay(name, { compute: 'block', fused });
+      const distance = nmse(atOnce, referenceOf(name, 'exact'));
+      expect(distance).toBeLessThanOrEqual(2e-3);
+      // The blocks' kernel was at work, not float32 arithmetic.
+      expect(distance).toBeGreaterThan(1e-6);
+      expectAtMost(ways, SAME_IN_BLOCKS);
+    });
+  },
+);
 
 it('a model in two files gives bit for bit the logits of the same model in one', async () => {
   fixture('llama/split-00002-of-00002.gguf');

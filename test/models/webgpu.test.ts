@@ -37,7 +37,6 @@ const onDevice = { compute: 'block', fused: true, provider: 'webgpu', strict: tr
 
 describe.skipIf(isMissing)('on webgpu', () => {
   it.each([
-    ['gqa-q8_0', true],
     ['gqa-q4_0', true],
     ['qwen3', true],
     // The rows of an expert are found by an operation that only the CPU has.
@@ -90,7 +89,9 @@ describe.skipIf(isMissing)('on webgpu', () => {
   });
 
   it('the command writes what it writes on the CPU, and says where it runs', async () => {
-    const prompt = ['--ids', idsOf('gqa-f32').join(','), '-n', '4', '--temp', '0', '--ignore-eos', '--json'];
+    // Longer than what is fed to a software renderer in one run.
+    const ids = [...idsOf('gqa-f32'), ...idsOf('gqa-f32')];
+    const prompt = ['--ids', ids.join(','), '-n', '4', '--temp', '0', '--ignore-eos', '--json'];
     const run = (device: string) => grafo(['llama', '-m', fixture('llama/gqa-f32.gguf'), ...prompt, '-dev', device]);
     const [there, here] = [await run('webgpu'), await run('cpu')];
     expect([there.code, here.code], there.stderr).toEqual([0, 0]);

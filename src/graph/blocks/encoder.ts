@@ -1,5 +1,6 @@
 import type { GraphBuilder } from '../builder.ts';
 import { mul } from '../ops/arithmetic.ts';
+import { slice } from '../ops/shape.ts';
 import type { Tensor } from '../tensor.ts';
 import type { Linear, Norm, WeightRef } from '../weights.ts';
 import { attention, keyValue } from './attention.ts';
@@ -19,17 +20,27 @@ export interface EncoderLayer {
   readonly ffnScale?: WeightRef;
 }
 
-/** A layer in which every position sees every other: ViT's (Dosovitskiy et al. 2020) and Whisper's encoder alike. */
+/**
+ * A layer in which every position sees every other: ViT's (Dosovitskiy et al. 2020) and Whisper's encoder alike.
+ * @param nKept positions, the first ones, that the layer says something about; all others are only looked at. The last
+ * layer of a model that reads its class token alone has nothing else to do.
+ */
 export const encoderLayer = (
   g: GraphBuilder,
   x: Tensor,
   b: EncoderLayer,
   nHead: number,
   act: FfnOptions['act'] = 'gelu',
+  nKept?: number,
 ): Tensor => {
+  const kept = (t: Tensor): Tensor => (nKept === undefined ? t : slice(g, t, 1, 0, nKept));
   const a = norm(g, x, b.attnNorm);
   const kv = keyValue(g, a, { ...b.attn, nHead });
-  const y = residual(g, x, scaled(g, attention(g, a, { ...b.attn, kv, nHead, mask: unmasked }), b.attnScale));
+  const y = residual(
+    g,
+    kept(x),
+    scaled(g, attention(g, kept(a), { ...b.attn, kv, nHead, mask: unmasked }), b.attnScale),
+  );
   return residual(g, y, scaled(g, ffn(g, norm(g, y, b.ffnNorm), { ...b.ffn, act }), b.ffnScale));
 };
 

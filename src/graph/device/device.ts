@@ -16,6 +16,8 @@ export interface Device {
   /** What a person calls it: 'AMD EPYC, 2 cores'. */
   readonly name: string;
   readonly state: DeviceState;
+  /** A processor that stands in for a graphics card. */
+  readonly isSoftware?: boolean;
   /** Memory for weights and caches, if known. */
   readonly memoryBytes?: number;
 }
@@ -38,7 +40,7 @@ export const parseWish = (text: string): Wish => {
     throw new UserError(
       'usage',
       `unknown device '${text}'`,
-      `devices are auto, ${providers.join(', ')}, and cuda:1, webgpu:1, dml:1 for a second card`,
+      `devices are auto, ${providers.join(', ')}, and cuda:1, dml:1 for a second card`,
     );
   return { kind: 'named', provider, index: Number(index ?? 0) };
 };

@@ -9,12 +9,12 @@ import { GraphBuilder } from '../builder.ts';
 import { lower } from '../lower/lower.ts';
 import type { Provider } from '../lower/target.ts';
 import { silu } from '../ops/arithmetic.ts';
+import { builtFile } from './built-file.ts';
 import { runtimeCause } from './cause.ts';
 import type { Device, DeviceState } from './device.ts';
 import { providers } from './device.ts';
 import { writeProgram } from './files.ts';
 import type { ProbeRequest, ProbeResult } from './probe.ts';
-import { builtFile } from './session.ts';
 
 const run = promisify(execFile);
 const probeFile = fileURLToPath(builtFile('probe'));
@@ -72,8 +72,12 @@ const title: Readonly<Record<Provider, string>> = {
 const PROBE_MS = 20_000;
 
 const probe = async ({ provider, index }: Asked, isBuilt: boolean, cacheFolder: string): Promise<Device> => {
-  const device = (state: DeviceState): Device => ({ provider, index, name: title[provider], state });
+  const isSoftware = provider === 'webgpu' && !hasGraphicsCard();
+  const name = isSoftware ? 'WebGPU through a software renderer' : title[provider];
+  const device = (state: DeviceState): Device => ({ provider, index, name, state, isSoftware });
   if (!isBuilt) return device({ kind: 'absent' });
+  if (provider === 'webgpu' && index > 0)
+    return device({ kind: 'failing', why: 'the runtime chooses the adapter, and only one' });
   const g = new GraphBuilder('probe');
   g.output('y', silu(g, g.input('x', 'f32', [1])));
   const program = lower(g.build(), { provider, compute: 'f32', fused: true }, {});

@@ -1,14 +1,19 @@
 /** Runs a program in a worker thread, so that the terminal, Ctrl-C and progress stay alive while the engine is busy. */
+import { basename } from 'node:path';
 import { Worker } from 'node:worker_threads';
 import { messageOf, UserError } from '../../errors.ts';
 import type { Program } from '../lower/lower.ts';
+import { builtFile } from './built-file.ts';
 import { runtimeCause } from './cause.ts';
 import type { Device } from './device.ts';
 import { deviceId } from './device.ts';
 import type { EngineOptions, HostTensor, Inputs } from './engine.ts';
-import type { Progress } from './files.ts';
+import type { ProgramFiles, Progress } from './files.ts';
 import { writeProgram } from './files.ts';
 import { buffersOf } from './host-tensor.ts';
+import type { Keeping, KeptProgram } from './kept.ts';
+import { evict, findKept, keep, keyOf, removeKept } from './kept.ts';
+import { packLater } from './pack.ts';
 import type { Answer, Request } from './worker.ts';
 
 export interface Session {
@@ -37,23 +42,70 @@ export interface SessionOptions {
   /** Folder for the prepared weights. */
   readonly cacheFolder: string;
   readonly progress?: Progress;
+  /** Whether and how the prepared weights are kept for later starts; they are not if absent. */
+  readonly keeping?: Keeping;
   readonly profilePrefix?: string;
   readonly strict?: boolean;
 }
 
 /**
- * Prepares the weights, starts the engine and loads the program.
+ * Prepares the weights, or finds them as an earlier start kept them, starts the engine and loads the program.
  * @throws UserError 'device' when the device refuses the program
  */
 export const openSession = async (program: Program, device: Device, options: SessionOptions): Promise<Session> => {
-  const files = await writeProgram(program, options.cacheFolder, options.progress);
+  const { keeping } = options;
+  const key = keeping && keyOf(program, keeping.source);
+  const earlier = keeping && key ? await openKept(program, device, { ...options, keeping, key }) : undefined;
+  if (earlier) return sessionOf(program, earlier);
+
+  const withSums = keeping !== undefined;
+  const files = await writeProgram(program, options.cacheFolder, { ...options, withSums });
+  const kept = keeping && key ? await keepFiles(files, keeping, key) : undefined;
+  const remove = () => (kept ? removeKept(kept) : files.remove());
+  let port: Engine;
+  try {
+    port = await start(program, device, kept?.model ?? files.model, options);
+  } catch (error) {
+    await remove();
+    const hint = 'use --device cpu, or --list-devices to see what this machine has';
+    throw new UserError(
+      'device',
+      `device '${deviceId(device)}' cannot load the model: ${runtimeCause(messageOf(error))}`,
+      hint,
+    );
+  }
+  if (kept && keeping && key) {
+    if (device.provider === 'cpu') await packLater(program, kept, { ...keeping, key });
+    return sessionOf(program, port);
+  }
+  // Windows keeps a mapped file locked; elsewhere the mapping outlives the name.
+  const removeLate = process.platform === 'win32';
+  if (!removeLate) await files.remove();
+  return sessionOf(program, port, removeLate ? files.remove : undefined);
+};
+
+const sessionOf = (program: Program, port: Engine, afterwards?: () => Promise<void>): Session => ({
+  program,
+  run: async (inputs, { parents } = {}) =>
+    (await port.ask({ kind: 'run', inputs, ...(parents && { parents }) })) as Record<string, HostTensor>,
+  hold: async (inputs) => {
+    await port.ask({ kind: 'hold', inputs }, buffersOf(inputs));
+  },
+  close: async () => {
+    await port.close();
+    await afterwards?.();
+  },
+});
+
+/** Starts an engine with a program's files; whatever the runtime says against them is thrown as it is. */
+const start = async (program: Program, device: Device, model: string, options: SessionOptions): Promise<Engine> => {
   const port = new Engine(device);
   const { onnx: _onnx, initializers: _initializers, ...plain } = program;
   try {
     await port.ask({
       kind: 'open',
       options: {
-        model: files.model,
+        model,
         program: plain,
         provider: device.provider,
         index: device.index,
@@ -62,31 +114,51 @@ export const openSession = async (program: Program, device: Device, options: Ses
         ...(options.strict && { strict: true }),
       } satisfies EngineOptions,
     });
+    return port;
   } catch (error) {
     await port.close();
-    await files.remove();
-    const hint = 'use --device cpu, or --list-devices to see what this machine has';
-    throw new UserError(
-      'device',
-      `device '${deviceId(device)}' cannot load the model: ${runtimeCause(messageOf(error))}`,
-      hint,
-    );
+    throw error;
   }
-  // Windows keeps a mapped file locked; elsewhere the mapping outlives the name.
-  const removeLate = process.platform === 'win32';
-  if (!removeLate) await files.remove();
-  return {
-    program,
-    run: async (inputs, { parents } = {}) =>
-      (await port.ask({ kind: 'run', inputs, ...(parents && { parents }) })) as Record<string, HostTensor>,
-    hold: async (inputs) => {
-      await port.ask({ kind: 'hold', inputs }, buffersOf(inputs));
-    },
-    close: async () => {
-      await port.close();
-      if (removeLate) await files.remove();
-    },
-  };
+};
+
+type KeepingOptions = SessionOptions & { readonly keeping: Keeping; readonly key: string };
+
+/** An engine with the program as it was kept; undefined where it was not, or not intact. */
+const openKept = async (program: Program, device: Device, options: KeepingOptions): Promise<Engine | undefined> => {
+  const { keeping, key } = options;
+  const kept = await findKept(keeping.cacheFolder, key);
+  if (!kept) return undefined;
+  if (await kept.isIntact('model')) {
+    // The sums of the weights are taken while the runtime loads them: nothing is computed before both are done.
+    const [started, intact] = await Promise.allSettled([
+      start(program, device, kept.model, options),
+      kept.isIntact('weights'),
+    ]);
+    const port = started.status === 'fulfilled' ? started.value : undefined;
+    if (port && intact.status === 'fulfilled' && intact.value) return port;
+    await port?.close();
+  }
+  keeping.notice('the prepared weights are damaged, they are made again');
+  await removeKept(kept).catch(() => undefined); // what cannot be removed is not read again in this run
+  return undefined;
+};
+
+/** Files under the name they are found by; undefined, and one line, where they cannot be kept. */
+const keepFiles = async (files: ProgramFiles, keeping: Keeping, key: string): Promise<KeptProgram | undefined> => {
+  const byteLength = files.files.reduce((sum, file) => sum + file.byteLength, 0);
+  if (byteLength > keeping.limit) {
+    keeping.notice(`the prepared weights are not kept: ${byteLength} bytes are more than the cache may hold`);
+    return undefined;
+  }
+  try {
+    const manifest = { label: keeping.label, model: basename(files.model), files: files.files };
+    const kept = await keep(files.folder, { cacheFolder: keeping.cacheFolder, key, isPacked: false, manifest });
+    if (kept) await evict(keeping.cacheFolder, keeping.limit, kept);
+    return kept;
+  } catch (error) {
+    keeping.notice(`the prepared weights are not kept: ${messageOf(error)}`);
+    return undefined;
+  }
 };
 
 interface Waiting {
@@ -127,9 +199,3 @@ class Engine {
     for (const question of this.#waiting.splice(0)) question.reject(error);
   }
 }
-
-/** A file of this folder that another thread or process runs: built code, also when this one runs from sources in tests. */
-export const builtFile = (name: string): URL =>
-  import.meta.url.endsWith('.ts')
-    ? new URL(`../../../dist/graph/device/${name}.js`, import.meta.url)
-    : new URL(`./${name}.js`, import.meta.url);

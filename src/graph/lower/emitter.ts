@@ -5,7 +5,7 @@ import type { WeightRef } from '../weights.ts';
 import { CachePlan } from './cache-plan.ts';
 import type { HeadForm } from './forms.ts';
 import { headProduct, product, rows } from './forms.ts';
-import type { InitializerGroup } from './initializers.ts';
+import type { InitializerGroup, InitializerView } from './initializers.ts';
 import { computedGroup, denseGroup } from './initializers.ts';
 import type { Target } from './target.ts';
 import { hasKernel } from './target.ts';
@@ -60,6 +60,7 @@ export class Emitter {
   readonly inputs: NamedType[] = [];
   readonly constants: Constant[] = [];
   readonly groups: InitializerGroup[] = [];
+  readonly views: InitializerView[] = [];
   /** What the session keeps between runs. */
   readonly cache = new CachePlan((name, type) => this.input(name, type));
   /** The name of the tensor being lowered; nodes are named after it. */
@@ -71,6 +72,8 @@ export class Emitter {
   /** Where nodes go: outside, or into the branch being emitted. */
   #into = this.nodes;
   readonly #shared = new Map<string, Value>();
+  /** What was made of a value, by the list of nodes that makes it: a branch sees only its own and what is outside. */
+  readonly #derived = new Map<OnnxNode[], Map<Value, Map<string, Computed>>>();
 
   constructor(target: Target, sizes: Sizes) {
     this.target = target;
@@ -128,6 +131,13 @@ export class Emitter {
     return value;
   }
 
+  /** Something made of a value that several nodes share, emitted when first asked for. */
+  of(value: Value, key: string, make: () => Computed): Computed {
+    const here = entry(this.#derived, this.#into, () => new Map<Value, Map<string, Computed>>());
+    const known = entry(here, value, () => new Map<string, Computed>());
+    return entry(known, key, make);
+  }
+
   input(name: string, type: TensorType): Computed {
     this.inputs.push({ name, ...type });
     return computed(name);
@@ -162,9 +172,9 @@ export class Emitter {
     return this.weight(storedIn(value).at(expert));
   }
 
-  /** x times the transposes of these weights, side by side: `[..., nIn]` -> `[..., sum of nOut]`. */
-  product(x: Value, weights: readonly Value[]): Computed {
-    return product(this, x, weights.map(storedIn));
+  /** x, of so many axes, times the transposes of these weights, side by side: `[..., nIn]` -> `[..., sum of nOut]`. */
+  product(x: Value, weights: readonly Value[], rank: number): Computed {
+    return product(this, x, weights.map(storedIn), rank);
   }
 
   /** Every head's rows times the transpose of its own weight, `[nHead, nOut, nIn]` as it is stored or turned over. */
@@ -191,6 +201,12 @@ export class Emitter {
     this.groups.push(made);
     this.#stored.set(key, values);
     return values;
+  }
+
+  /** A stored initialiser's bytes in another shape. */
+  view(of: Computed, name: string, dims: readonly number[]): Computed {
+    if (!this.views.some((view) => view.name === name)) this.views.push({ name, of: of.name, dims });
+    return computed(name);
   }
 
   /** A sequence of nothing; its name. */
@@ -244,4 +260,13 @@ export const computed = (name: string): Computed => ({ kind: 'computed', name })
 const storedIn = (value: Value): WeightRef => {
   if (value.kind !== 'weight') throw new Error(`'${value.name}' is computed; a stored weight is needed here`);
   return value.ref;
+};
+
+/** The value of a key, made when it is missing. */
+const entry = <K, V>(map: Map<K, V>, key: K, make: () => V): V => {
+  const known = map.get(key);
+  if (known !== undefined) return known;
+  const made = make();
+  map.set(key, made);
+  return made;
 };

@@ -1,7 +1,8 @@
 /** Which stored form of a weight meets which kernel. The only place that knows both. */
-import type { WeightRef } from '../weights.ts';
+import type { BlockLayout, WeightRef } from '../weights.ts';
 import type { Computed, Emitter, Value } from './emitter.ts';
 import { denseGroup, halfGroup, packedGroup } from './initializers.ts';
+import { besideSums, blockSums, widened } from './offsets.ts';
 import { accuracyLevel, readsHalves } from './target.ts';
 
 const nOut = (refs: readonly WeightRef[]): number => refs.reduce((n, ref) => n + (ref.shape[0] ?? 0), 0);
@@ -18,48 +19,89 @@ export const stackable = (refs: readonly WeightRef[]): boolean => {
   );
 };
 
-const runsInBlocks = (o: Emitter, ref: WeightRef, kernel: string): boolean =>
-  ref.tensor.blocks?.hasOffsets === false && o.has(kernel);
-
-/** x `[..., nIn]` times the transposes of weights `[nOut, nIn]` -> `[..., sum of nOut]`. */
-export const product = (o: Emitter, x: Value, refs: readonly WeightRef[]): Computed => {
+/** x `[..., nIn]`, of so many axes, times the transposes of weights `[nOut, nIn]` -> `[..., sum of nOut]`. */
+export const product = (o: Emitter, x: Value, refs: readonly WeightRef[], rank: number): Computed => {
   const [ref] = refs;
   if (!ref || !stackable(refs)) throw new Error(`cannot stack ${refs.map((r) => r.name).join(', ')}`);
-  const key = refs.map((r) => r.name).join('+');
-  if (runsInBlocks(o, ref, 'MatMulNBits') && ref.tensor.blocks) {
-    const { bits, blockSize } = ref.tensor.blocks;
-    const [blocks, scales] = o.store(`${key} in blocks`, () => packedGroup(key, refs, 3));
-    return o.node('MatMulNBits', [x, blocks, scales], {
-      K: ref.shape[1] ?? 0,
+  const { blocks } = ref.tensor;
+  if (blocks && runsInBlocks(o, ref)) return blockProduct(o, x, refs, blocks, rank);
+  const key = keyOf(refs);
+  const [dense] = o.store(key, () => denseGroup(key, refs)) as [Computed];
+  return denseProduct(o, x, dense);
+};
+
+/** Whether products with this weight take its blocks as they are. */
+const runsInBlocks = (o: Emitter, { tensor }: WeightRef): boolean =>
+  o.target.compute === 'block' && tensor.blocks !== undefined && o.has('MatMulNBits');
+
+const keyOf = (refs: readonly WeightRef[]): string => refs.map((r) => r.name).join('+');
+
+const denseProduct = (o: Emitter, x: Value, dense: Computed): Computed =>
+  o.has('FusedMatMul')
+    ? o.node('FusedMatMul', [x, dense], { transB: 1 })
+    : o.node('MatMul', [x, o.node('Transpose', [dense], { perm: [1, 0] })]);
+
+const blockProduct = (
+  o: Emitter,
+  x: Value,
+  refs: readonly WeightRef[],
+  layout: BlockLayout,
+  rank: number,
+): Computed => {
+  const nIn = refs[0]?.shape[1] ?? 0;
+  const kernel = (x: Value, [blocks, scales]: readonly Computed[], K: number) =>
+    o.node('MatMulNBits', [x, blocks, scales], {
+      K,
       N: nOut(refs),
-      bits,
-      block_size: blockSize,
+      bits: layout.bits,
+      block_size: layout.blockSize,
       accuracy_level: accuracyLevel(o.target),
     });
+  if (!layout.hasOffsets) return kernel(x, storedBlocks(o, refs), nIn);
+  // Where activations are rounded to 8 bits, offsets of as many bits cost nothing that shows; in float they would.
+  if (accuracyLevel(o.target) > 0) {
+    const stored = o.store(`${keyOf(refs)} widened`, () => packedGroup(`${keyOf(refs)}.widened`, refs, 'widened'));
+    return kernel(besideSums(o, x, layout, nIn, rank), stored, widened(layout, nIn));
   }
-  const [dense] = o.store(key, () => denseGroup(key, refs));
-  if (o.has('FusedMatMul')) return o.node('FusedMatMul', [x, dense], { transB: 1 });
-  return o.node('MatMul', [x, o.node('Transpose', [dense], { perm: [1, 0] })]);
+  const stored = storedBlocks(o, refs);
+  const correction = denseProduct(o, blockSums(o, x, layout, nIn, rank), stored[2] as Computed);
+  return o.node('Add', [kernel(x, stored, nIn), correction]);
 };
+
+/** Blocks, scales and, in layouts that have them, offsets. */
+const storedBlocks = (o: Emitter, refs: readonly WeightRef[]): readonly Computed[] =>
+  o.store(`${keyOf(refs)} in blocks`, () => packedGroup(keyOf(refs), refs, 'apart'));
 
 /** Rows of a table `[n, d]` by ids `[...]` -> `[..., d]`, float32; the table keeps its stored form. */
 export const rows = (o: Emitter, table: WeightRef, ids: Value): Computed => {
-  if (runsInBlocks(o, table, 'GatherBlockQuantized') && table.tensor.blocks) {
-    const { bits, blockSize } = table.tensor.blocks;
-    const name = `${table.name}.table`;
-    const [blocks, scales] = o.store(name, () => packedGroup(name, [table], 2));
-    return o.node('GatherBlockQuantized', [blocks, ids, scales], {
-      bits,
-      block_size: blockSize,
-      gather_axis: 0,
-      quantize_axis: 1,
-    });
-  }
-  if (table.tensor.type === 'f16' && readsHalves(o.target)) {
-    const [halves] = o.store(`${table.name} in halves`, () => halfGroup(`${table.name}.halves`, table));
+  const { type, blocks } = table.tensor;
+  if (blocks && o.has('GatherBlockQuantized')) return blockRows(o, table, ids, blocks);
+  if ((type === 'f16' || type === 'bf16') && readsHalves(o.target, type)) {
+    const [halves] = o.store(`${table.name} in halves`, () => halfGroup(`${table.name}.halves`, table, type));
     return o.node('Cast', [o.node('Gather', [halves, ids])], { to: 1 });
   }
   return o.node('Gather', [o.weight(table), ids]);
+};
+
+const blockRows = (o: Emitter, table: WeightRef, ids: Value, { bits, blockSize }: BlockLayout): Computed => {
+  const [n, d] = table.shape as readonly [number, number];
+  const [blocks, scales, offsets] = storedBlocks(o, [table]) as readonly [Computed, Computed, Computed?];
+  // The product of a tied output counts the same bytes as `[rows, blocks, bytes]`.
+  const asTable = o.view(blocks, `${table.name}.table`, [n, (d * bits) / 8]);
+  const picked = o.node('GatherBlockQuantized', [asTable, ids, scales], {
+    bits,
+    block_size: blockSize,
+    gather_axis: 0,
+    quantize_axis: 1,
+  });
+  if (!offsets) return picked;
+  const moved = o.node('Unsqueeze', [o.node('Gather', [offsets, ids]), o.i64([-1])]); // [..., nBlock, 1]
+  const shape = o.node('Shape', [picked]);
+  const inBlocks = o.node('Reshape', [
+    picked,
+    o.node('Concat', [o.node('Shape', [ids]), o.i64([-1, blockSize])], { axis: 0 }),
+  ]);
+  return o.node('Reshape', [o.node('Add', [inBlocks, moved]), shape]);
 };
 
 /** How each head's own weight is stored, and whether all heads see the same rows. */
@@ -71,17 +113,17 @@ export interface HeadForm {
 /** x `[B, nHead or 1, T, nIn]` times the transposes of weights `[nHead, nOut, nIn]` (or turned) -> `[B, nHead, T, nOut]`. */
 export const headProduct = (o: Emitter, x: Value, weight: WeightRef, { isTurned, isShared }: HeadForm): Computed => {
   const [nHead, nOut] = weight.shape as readonly [number, number, number];
-  if (isTurned || !runsInBlocks(o, weight, 'MatMulNBits')) {
+  if (isTurned || !runsInBlocks(o, weight)) {
     if (isTurned) return o.node('MatMul', [x, o.weight(weight)]);
     if (o.has('FusedMatMul')) return o.node('FusedMatMul', [x, o.weight(weight)], { transB: 1 });
     return o.node('MatMul', [x, o.node('Transpose', [o.weight(weight)], { perm: [0, 2, 1] })]);
   }
   const heads = Array.from({ length: nHead }, (_, head) => weight.at(head));
   if (isShared) {
-    const all = product(o, o.node('Squeeze', [x, o.i64([1])]), heads); // [B, T, nHead * nOut]
+    const all = product(o, o.node('Squeeze', [x, o.i64([1])]), heads, 3); // [B, T, nHead * nOut]
     return o.node('Transpose', [o.node('Reshape', [all, o.i64([0, 0, nHead, nOut])])], { perm: [0, 2, 1, 3] });
   }
   const rows = o.nodeOf('Split', [x, o.i64(heads.map(() => 1))], nHead, { axis: 1 });
-  const products = heads.map((head, i) => product(o, rows[i] as Computed, [head]));
+  const products = heads.map((head, i) => product(o, rows[i] as Computed, [head], 4));
   return o.node('Concat', products, { axis: 1 });
 };

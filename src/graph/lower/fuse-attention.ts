@@ -217,11 +217,11 @@ const readsKeysOnce = (o: Emitter, { q, k, window }: CachedAttention): boolean =
 };
 
 /** Whether this run has one token, a boolean `[1]`. */
-const oneToken = (o: Emitter, pos: Value): Value =>
+export const oneToken = (o: Emitter, pos: Value): Value =>
   o.once('one_token', () => o.node('Equal', [o.node('Gather', [o.node('Shape', [pos]), o.i64([1])]), o.i64([1])]));
 
 /** 0 for the keys in view, -Infinity for the copies behind them: `[1, 1, nShared, nKv + nShared - 1]`. */
-const copiesBias = (o: Emitter, { last, nKv }: CacheValues, nShared: number): Value =>
+export const copiesBias = (o: Emitter, { last, nKv }: Pick<CacheValues, 'last' | 'nKv'>, nShared: number): Value =>
   o.once(`copies_bias.${nShared}`, () => {
     const i64 = 7;
     const nAll = o.node('Add', [o.node('Cast', [nKv], { to: i64 }), o.i64Scalar(nShared - 1)]);

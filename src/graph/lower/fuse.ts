@@ -5,13 +5,16 @@
 import type { Graph } from '../graph.ts';
 import { float } from '../op.ts';
 import { ADD, MUL, SILU } from '../ops/arithmetic.ts';
+import { ROPE } from '../ops/attend.ts';
 import { WEIGHT } from '../ops/leaves.ts';
 import { RMS_NORM } from '../ops/norm.ts';
 import type { Tensor } from '../tensor.ts';
-import { sameShape } from '../tensor.ts';
+import { sameShape, size } from '../tensor.ts';
 import type { WeightRef } from '../weights.ts';
 import type { Computed, Emitter, Value } from './emitter.ts';
 import { groupedQueryAttention } from './fuse-attention.ts';
+import { expertBranches } from './fuse-experts.ts';
+import { latentQueryAttention } from './fuse-latent.ts';
 import { multiHeadAttention } from './fuse-whole-attention.ts';
 import type { Fusion, Matcher, Users } from './patterns.ts';
 import { emitLinears, input, is, linearPattern, onlyUser } from './patterns.ts';
@@ -21,7 +24,16 @@ export interface Fusions {
   readonly covered: ReadonlySet<Tensor>;
 }
 
-const matchers: readonly Matcher[] = [groupedQueryAttention, multiHeadAttention, gatedFeedForward, skipNorm, fastSilu];
+const matchers: readonly Matcher[] = [
+  groupedQueryAttention,
+  latentQueryAttention,
+  multiHeadAttention,
+  expertBranches,
+  gatedFeedForward,
+  skipNorm,
+  fastRope,
+  fastSilu,
+];
 
 /** The fusions that this target allows in this graph; none where fused kernels are off. */
 export const findFusions = (graph: Graph, o: Emitter): Fusions => {
@@ -99,5 +111,24 @@ function fastSilu(x: Tensor, _users: Users, o: Emitter): Fusion | undefined {
     anchor: x,
     covers: [x],
     emit: (o, valueAt) => new Map([[x, o.node('QuickGelu', [valueAt(input(x, 0))], { alpha: float(1) })]]),
+  };
+}
+
+/** Turning heads that no attention kernel turns by itself; all of a head's dimensions must turn. */
+function fastRope(x: Tensor, _users: Users, o: Emitter): Fusion | undefined {
+  if (!o.has('RotaryEmbedding') || !is(x, ROPE)) return undefined;
+  const [heads, pos, cos, sin] = x.inputs as readonly [Tensor, Tensor, Tensor, Tensor];
+  if (2 * size(cos, -1) !== size(heads, -1)) return undefined;
+  const { pairs } = x.attrs as { pairs: string };
+  return {
+    anchor: x,
+    covers: [x],
+    emit: (o, valueAt) =>
+      new Map([
+        [
+          x,
+          o.node('RotaryEmbedding', [heads, pos, cos, sin].map(valueAt), { interleaved: pairs === 'adjacent' ? 1 : 0 }),
+        ],
+      ]),
   };
 }

@@ -1,14 +1,22 @@
 /** Weights in the forms that kernels take. A group knows its sizes without reading; loading reads one group at a time. */
 import { elements } from '../tensor.ts';
 import type { WeightRef } from '../weights.ts';
+import { widen, widened } from './offsets.ts';
 
-export type StoredDType = 'f32' | 'f16' | 'u8';
+export type StoredDType = 'f32' | 'f16' | 'bf16' | 'u8';
 
 export interface Initializer {
   readonly name: string;
   readonly dtype: StoredDType;
   readonly dims: readonly number[];
   readonly byteLength: number;
+}
+
+/** The bytes of an initialiser under another name and shape. */
+export interface InitializerView {
+  readonly name: string;
+  readonly of: string;
+  readonly dims: readonly number[];
 }
 
 /** Initialisers that are made by reading the same bytes once. */
@@ -61,35 +69,48 @@ export const denseGroup = (name: string, refs: readonly WeightRef[]): Initialize
   };
 };
 
-/** The stored halves as they are. */
-export const halfGroup = (name: string, ref: WeightRef): InitializerGroup => ({
-  parts: [{ name, dtype: 'f16', dims: ref.shape, byteLength: 2 * elements(ref.shape) }],
+/** Floats of 16 bits as they are stored. */
+export const halfGroup = (name: string, ref: WeightRef, dtype: 'f16' | 'bf16'): InitializerGroup => ({
+  parts: [{ name, dtype, dims: ref.shape, byteLength: 2 * elements(ref.shape) }],
   load: async () => [await ref.tensor.read(ref.rows)],
 });
 
-/** How the blocks' bytes are counted: MatMulNBits wants `[rows, blocks, bytes]`, GatherBlockQuantized `[rows, bytes]`. */
-export type PackedRank = 2 | 3;
+/** A layout's integers, scales and offsets, or the offsets among the integers (offsets.ts). */
+export type PackedForm = 'apart' | 'widened';
 
-/** Block-quantised integers and their scales; several weights of the same layout one below the other. */
-export const packedGroup = (name: string, refs: readonly WeightRef[], rank: PackedRank): InitializerGroup => {
+/**
+ * Block-quantised integers as MatMulNBits counts them, `[rows, blocks, bytes]`, then their scales `[rows, blocks]`,
+ * then, where they are apart, their offsets; several weights of the same layout one below the other.
+ */
+export const packedGroup = (name: string, refs: readonly WeightRef[], form: PackedForm): InitializerGroup => {
   const { blocks } = first(refs).tensor;
   if (!blocks) throw new Error(`${name} has no blocks`);
   const { bits, blockSize } = blocks;
+  const nIn = width(first(refs));
   const nRow = refs.reduce((n, r) => n + height(r), 0);
-  const nBlock = width(first(refs)) / blockSize;
-  const blockBytes = (blockSize * bits) / 8;
-  const dims = rank === 3 ? [nRow, nBlock, blockBytes] : [nRow, nBlock * blockBytes];
+  const nBlock = (form === 'widened' ? widened(blocks, nIn) : nIn) / blockSize;
+  const dims = [nRow, nBlock, (blockSize * bits) / 8];
+  const isApart = form === 'apart' && blocks.hasOffsets;
+  const perBlock = (what: string) =>
+    ({ name: `${name}.${what}`, dtype: 'f32', dims: [nRow, nBlock], byteLength: 4 * nRow * nBlock }) as const;
   return {
     parts: [
       { name: `${name}.blocks`, dtype: 'u8', dims, byteLength: elements(dims) },
-      { name: `${name}.scales`, dtype: 'f32', dims: [nRow, nBlock], byteLength: 4 * nRow * nBlock },
+      perBlock('scales'),
+      ...(isApart ? [perBlock('offsets')] : []),
     ],
     async load() {
-      const packed = await eachRef(refs, (r) => {
-        if (!r.tensor.blocks) throw new Error(`${r.name} has no blocks`);
-        return r.tensor.blocks.pack(r.rows);
+      const packed = await eachRef(refs, async ({ name, tensor, rows }) => {
+        if (!tensor.blocks) throw new Error(`${name} has no blocks`);
+        const plain = await tensor.blocks.pack(rows);
+        return form === 'widened' ? widen(blocks, nIn, plain) : plain;
       });
-      return [joined(packed.map((p) => p.data)), joined(packed.map((p) => bytesOf(p.scales)))];
+      const offsets = packed.flatMap((p) => (p.offsets ? [bytesOf(p.offsets)] : []));
+      return [
+        joined(packed.map((p) => p.data)),
+        joined(packed.map((p) => bytesOf(p.scales))),
+        ...(isApart ? [joined(offsets)] : []),
+      ];
     },
   };
 };

@@ -2,10 +2,10 @@
 import type { Graph } from '../graph.ts';
 import type { Sizes, Tensor } from '../tensor.ts';
 import type { CacheSpec } from './cache-plan.ts';
-import type { NamedType, Value } from './emitter.ts';
+import type { NamedType, OnnxNode, Value } from './emitter.ts';
 import { Emitter } from './emitter.ts';
 import { findFusions } from './fuse.ts';
-import type { InitializerGroup } from './initializers.ts';
+import type { InitializerGroup, InitializerView } from './initializers.ts';
 import type { StoredInitializer } from './onnx.ts';
 import { onnxModel } from './onnx.ts';
 import type { Target } from './target.ts';
@@ -74,6 +74,7 @@ export const lower = (graph: Graph, target: Target, sizes: Sizes): Program => {
   const cache = o.cache.spec();
   const stop = cache?.fused && target.provider !== 'webgpu' ? o.emptySequence() : undefined;
   const { placed, weightBytes } = place(o.groups);
+  const used = namesIn(o.nodes);
   const kept = new Set([...(cache?.states ?? []).map((s) => s.name), cache?.fused?.last, cache?.fused?.nKv]);
   return {
     name: graph.name,
@@ -84,7 +85,10 @@ export const lower = (graph: Graph, target: Target, sizes: Sizes): Program => {
       ...(stop && { sequence: stop }),
       outputs: [...outputs, ...(cache?.states ?? []).map((s) => s.next)],
       constants: o.constants,
-      initializers: placed.flatMap((group) => group.parts),
+      initializers: withViews(
+        placed.flatMap((group) => group.parts),
+        o.views,
+      ).filter(({ name }) => used.has(name)),
     }),
     initializers: placed,
     weightBytes,
@@ -120,3 +124,23 @@ const place = (groups: readonly InitializerGroup[]): { placed: PlacedGroup[]; we
   }));
   return { placed, weightBytes: end };
 };
+
+/** Views lie where the initialiser lies that they show: the file has its bytes once. */
+const withViews = (parts: readonly StoredInitializer[], views: readonly InitializerView[]): StoredInitializer[] => {
+  const byName = new Map(parts.map((part) => [part.name, part]));
+  const shown = views.map(({ name, of, dims }) => {
+    const part = byName.get(of);
+    if (!part) throw new Error(`'${name}' shows '${of}', which is not stored`);
+    return { ...part, name, dims };
+  });
+  return [...parts, ...shown];
+};
+
+/** Every value that a node reads, within branches too. */
+const namesIn = (nodes: readonly OnnxNode[]): ReadonlySet<string> =>
+  new Set(
+    nodes.flatMap(({ inputs, attributes }) => [
+      ...inputs.flatMap((value) => (value ? [value.name] : [])),
+      ...Object.values(attributes).flatMap((a) => (typeof a === 'object' && 'nodes' in a ? [...namesIn(a.nodes)] : [])),
+    ]),
+  );

@@ -21,7 +21,7 @@ import {
 } from 'onnx-buf';
 import type { DType } from '../tensor.ts';
 import type { Attribute, Constant, NamedType, OnnxNode } from './emitter.ts';
-import type { Initializer } from './initializers.ts';
+import type { Initializer, StoredDType } from './initializers.ts';
 
 /** The file beside the model that holds its weights. */
 export const WEIGHTS_FILE = 'weights.bin';
@@ -41,9 +41,10 @@ const contrib = new Set([
   'SkipSimplifiedLayerNormalization',
 ]);
 
-const dataType: Readonly<Record<DType, TensorProto_DataType>> = {
+const dataType: Readonly<Record<DType | StoredDType, TensorProto_DataType>> = {
   f32: TensorProto_DataType.FLOAT,
   f16: TensorProto_DataType.FLOAT16,
+  bf16: TensorProto_DataType.BFLOAT16,
   i64: TensorProto_DataType.INT64,
   i32: TensorProto_DataType.INT32,
   bool: TensorProto_DataType.BOOL,

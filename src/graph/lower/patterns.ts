@@ -51,16 +51,33 @@ export const linearPattern = (y: Tensor): LinearPattern | undefined => {
   return { x: input(y, 0), weightTensor, weight: weightTensor.attrs as WeightRef, covers: [y] };
 };
 
-/** One product for several layers of the same input where their forms allow it; each layer's part is split off. */
-export const emitLinears = (o: Emitter, layers: readonly LinearPattern[], valueAt: ValueAt): Computed[] => {
-  const [first] = layers;
-  const together = layers.every((l) => l.x === first?.x) && stackable(layers.map((l) => l.weight));
-  const biased = (y: Computed, l: LinearPattern) => (l.bias ? o.node('Add', [y, valueAt(l.bias)]) : y);
-  if (!together || !first) return layers.map((l) => biased(o.product(valueAt(l.x), [valueAt(l.weightTensor)]), l));
+/** As few products as the forms of the weights allow for several layers; each layer's part is split off. */
+export const emitLinears = (o: Emitter, layers: readonly LinearPattern[], valueAt: ValueAt): Computed[] =>
+  stacks(layers).flatMap((stack) => emitStack(o, stack, valueAt));
+
+/** Neighbours of the same input and form together, in order. */
+const stacks = (layers: readonly LinearPattern[]): LinearPattern[][] => {
+  const all: LinearPattern[][] = [];
+  for (const layer of layers) {
+    const last = all.at(-1);
+    const fits = last?.[0]?.x === layer.x && stackable([...last, layer].map((l) => l.weight));
+    if (last && fits) last.push(layer);
+    else all.push([layer]);
+  }
+  return all;
+};
+
+const emitStack = (o: Emitter, stack: readonly LinearPattern[], valueAt: ValueAt): Computed[] => {
+  const [first] = stack as readonly [LinearPattern, ...LinearPattern[]];
   const all = o.product(
     valueAt(first.x),
-    layers.map((l) => valueAt(l.weightTensor)),
+    stack.map((l) => valueAt(l.weightTensor)),
+    first.x.shape.length,
   );
-  const widths = layers.map((l) => l.weight.shape[0] ?? 0);
-  return o.nodeOf('Split', [all, o.i64(widths)], layers.length, { axis: -1 }).map((y, i) => biased(y, layers[i]!));
+  const widths = stack.map((l) => l.weight.shape[0] ?? 0);
+  const parts = stack.length === 1 ? [all] : o.nodeOf('Split', [all, o.i64(widths)], stack.length, { axis: -1 });
+  return parts.map((y, i) => {
+    const bias = stack[i]?.bias;
+    return bias ? o.node('Add', [y, valueAt(bias)]) : y;
+  });
 };

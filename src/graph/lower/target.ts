@@ -28,19 +28,19 @@ const everywhere = [
 
 /** Kernels beyond the ONNX standard, by provider; CoreML leaves what it lacks to the CPU's. */
 const kernels: Readonly<Record<Provider, ReadonlySet<string>>> = {
-  cpu: new Set([...everywhere, 'FusedMatMul']),
+  cpu: new Set([...everywhere, 'FusedMatMul', 'RotaryEmbedding']),
   coreml: new Set([...everywhere, 'FusedMatMul']),
   cuda: new Set([...everywhere, 'FusedMatMul']),
   webgpu: new Set(everywhere),
   dml: new Set(everywhere),
 };
 
-/** Kernels that take weights in blocks: they stand for no pattern, and whether they run is a matter of `compute`. */
+/** Kernels that take weights in blocks: they stand for no pattern, so fused or not does not matter to them. */
 const blockKernels: ReadonlySet<string> = new Set(['MatMulNBits', 'GatherBlockQuantized']);
 
 /** Whether the target has a kernel of this name and may use it. */
 export const hasKernel = (target: Target, name: string): boolean =>
-  kernels[target.provider].has(name) && (blockKernels.has(name) ? target.compute === 'block' : target.fused);
+  kernels[target.provider].has(name) && (target.fused || blockKernels.has(name));
 
 /**
  * MatMulNBits' accuracy_level: 4 rounds activations to int8 per block, as llama.cpp's kernels do, and is the fast
@@ -49,5 +49,9 @@ export const hasKernel = (target: Target, name: string): boolean =>
 export const accuracyLevel = (target: Target): number =>
   target.provider === 'cpu' || target.provider === 'coreml' ? 4 : 0;
 
-/** Whether a table of halves can be read on the target; to WebGPU they are a feature that an adapter may lack. */
-export const readsHalves = (target: Target): boolean => target.provider !== 'webgpu';
+/**
+ * Whether a table of 16-bit floats can be read on the target: to WebGPU they are a feature that an adapter may lack,
+ * bfloat16 is known to the CPU and to CUDA alone.
+ */
+export const readsHalves = ({ provider }: Target, type: 'f16' | 'bf16'): boolean =>
+  type === 'f16' ? provider !== 'webgpu' : provider === 'cpu' || provider === 'coreml' || provider === 'cuda';

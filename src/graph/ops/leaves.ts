@@ -57,16 +57,19 @@ export const APPEND = op<3, undefined>({
   bytes: ([, rows]) => 2 * rows.size * bytesPerElement[rows.dtype],
 });
 
+/** Somewhat longer than the context: then contexts of different lengths are one program, whose weights are kept once. */
+const wholeTable = (nCtx: number): number => Math.max(4096, 2 ** Math.ceil(Math.log2(nCtx)));
+
 /**
  * Cosines or sines of the rotary angles of every position up to the context's length, `[nCtx, nRot / 2]`,
- * computed in float64 while lowering.
+ * computed in float64 while lowering; rows beyond the context may follow.
  */
 export const ROPE_TABLE = op<0, RopeTable & { readonly part: 'cos' | 'sin' }>({
   name: 'rope_table',
   infer: (_, { nRot }) => ({ dtype: 'f32', shape: ['nCtx', nRot / 2] }),
   lower: (o, _, table) => {
-    const nCtx = o.sizeOf('nCtx');
-    return o.computed(o.nodeName, [nCtx, table.nRot / 2], () => ropeTable(table, table.part, nCtx));
+    const nRow = wholeTable(o.sizeOf('nCtx'));
+    return o.computed(o.nodeName, [nRow, table.nRot / 2], () => ropeTable(table, table.part, nRow));
   },
   bytes: () => 0,
 });

@@ -13,7 +13,7 @@ export const LINEAR = op<2>({
     if (size(x, -1) !== size(weight, 1)) throw new Error(`rows of ${size(x, -1)} times a weight of ${size(weight, 1)}`);
     return { dtype: x.dtype, shape: [...x.shape.slice(0, -1), size(weight, 0)] };
   },
-  lower: (o, [x, weight]) => o.product(x, [weight]),
+  lower: (o, [x, weight], _, [type]) => o.product(x, [weight], type.shape.length),
   flops: ([x, weight]) => 2 * x.size * (weight.dims[0] ?? 0),
 });
 
@@ -35,7 +35,7 @@ export const EXPERT_LINEAR = op<3>({
     for (let expert = 0; expert < size(type, 0); expert++) {
       const chosen = o.node('NonZero', [o.node('Equal', [ids, o.i64([expert])])]); // [1, nChosen]
       const rows = o.node('Gather', [x, o.node('Squeeze', [chosen, o.i64([0])])], { axis: 0 });
-      const product = o.product(rows, [o.expert(weight, expert)]);
+      const product = o.product(rows, [o.expert(weight, expert)], 2);
       y = o.node('ScatterND', [y, o.node('Transpose', [chosen], { perm: [1, 0] }), product]);
     }
     return y;

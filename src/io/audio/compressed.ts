@@ -1,4 +1,5 @@
 /** MP3, FLAC, Ogg Vorbis and Ogg Opus, by decoders in WebAssembly that are loaded when first needed. */
+import { messageOf } from '../../errors.ts';
 import type { Block, Bytes } from './sound.ts';
 import { unreadable } from './sound.ts';
 
@@ -39,11 +40,11 @@ export async function* readCompressed(name: string, bytes: Bytes, codec: Codec):
   let heard = false;
   try {
     for await (const part of bytes) {
-      const decoded = await decoder.decode(part);
+      const decoded = await survived(name, () => decoder.decode(part));
       heard ||= decoded.samplesDecoded > 0;
       yield* blockOf(decoded);
     }
-    const last = await decoder.flush?.();
+    const last = await survived(name, () => decoder.flush?.());
     if (last) {
       heard ||= last.samplesDecoded > 0;
       yield* blockOf(last);
@@ -53,6 +54,15 @@ export async function* readCompressed(name: string, bytes: Bytes, codec: Codec):
   }
   if (!heard) throw unreadable(name, `nothing in it can be decoded as ${codec.toUpperCase()}`);
 }
+
+/** What a decoder makes of bytes; some damage makes it fail instead of leaving frames out. */
+const survived = async <T>(name: string, decode: () => T | Promise<T>): Promise<T> => {
+  try {
+    return await decode();
+  } catch (error) {
+    throw unreadable(name, `it is damaged: ${messageOf(error)}`);
+  }
+};
 
 /** Nothing, or a copy of what was decoded: the decoders write their next samples over the last. */
 function* blockOf({ channelData, samplesDecoded, sampleRate }: Decoded): Generator<Block> {

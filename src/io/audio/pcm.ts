@@ -73,15 +73,9 @@ const decode = (samples: Uint8Array, pcm: PcmFormat): Float32Array => {
   if (tag === A_LAW) wav.fromALaw();
   const values = Float32Array.from(wav.getSamples(true));
   const zero = pcm.format === 'u8' ? 128 : 0;
-  for (let i = 0; i < values.length; i++) {
-    const x = (values[i]! - zero) * scale;
-    values[i] = Math.abs(x) <= LOUDEST ? x : 0;
-  }
+  for (let i = 0; i < values.length; i++) values[i] = (values[i]! - zero) * scale;
   return values;
 };
-
-/** Float samples that are no number, infinite or absurd would drown all others; they count as silence. */
-const LOUDEST = 1000;
 
 /** The smallest header that says what the samples are. */
 const withHeader = (samples: Uint8Array, { format, sampleRate, nChannel }: PcmFormat): Uint8Array => {

@@ -29,6 +29,7 @@ async function* at16k(name: string, blocks: AsyncIterable<Block>, pick: (block: 
   let resamplers: Resampler[] = [];
   let isEmpty = true;
   for await (const block of blocks) {
+    for (const samples of block.channels) silenceNonsense(samples);
     const channels = pick(block);
     // Ogg streams may be chained, each with a rate of its own.
     if (block.sampleRate !== rate) {
@@ -43,6 +44,13 @@ async function* at16k(name: string, blocks: AsyncIterable<Block>, pick: (block: 
   if (isEmpty) throw unreadable(name, 'there is no sound in it');
   yield resamplers.map((r) => r.end());
 }
+
+/** Samples that are no number, infinite or absurd would drown all others: a damaged recording's, or a float's. */
+const LOUDEST = 1000;
+
+const silenceNonsense = (samples: Float32Array): void => {
+  for (let i = 0; i < samples.length; i++) if (!(Math.abs(samples[i]!) <= LOUDEST)) samples[i] = 0;
+};
 
 const meanOf = (channels: Channels): Float32Array => {
   const [first, ...others] = channels;

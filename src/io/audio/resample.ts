@@ -43,7 +43,7 @@ class Sinc implements Resampler {
     this.#from = from / divisor;
     this.#to = to / divisor;
     const band = Math.min(1, to / from);
-    this.#half = Math.ceil(CROSSINGS / band);
+    this.#half = 2 * Math.ceil(CROSSINGS / band / 2); // even, for the sake of dot
     this.#nPhase = Math.min(this.#to, MAX_PHASES);
     this.#weights = phases(this.#nPhase, this.#half, band * CUTOFF);
     this.#start = -this.#half;
@@ -85,10 +85,16 @@ class Sinc implements Resampler {
   }
 }
 
+/** The sum of a multiple of four products; four sums at once, since each waits for the one before it. */
 const dot = (weights: Float64Array, row: number, samples: Float32Array, first: number, width: number): number => {
-  let sum = 0;
-  for (let i = 0; i < width; i++) sum += weights[row + i]! * samples[first + i]!;
-  return sum;
+  let [a, b, c, d] = [0, 0, 0, 0];
+  for (let i = 0; i < width; i += 4) {
+    a += weights[row + i]! * samples[first + i]!;
+    b += weights[row + i + 1]! * samples[first + i + 1]!;
+    c += weights[row + i + 2]! * samples[first + i + 2]!;
+    d += weights[row + i + 3]! * samples[first + i + 3]!;
+  }
+  return a + b + (c + d);
 };
 
 /** Weights of the samples from `half - 1` before to `half` after a time, for every position of that time between two. */

@@ -3,7 +3,7 @@ import { resolve } from 'node:path';
 import { type GGUFTensorInfo, gguf } from '@huggingface/gguf';
 import { messageOf, UserError } from '../../errors.ts';
 import type { MetadataValue } from '../../graph/weights.ts';
-import { type OpenFile, readBytes } from './file.ts';
+import { type OpenFile, openFile, readBytes } from './file.ts';
 import { MAX_HEADER, type Outline, outlineHeader } from './outline.ts';
 import { storedLength, type TensorPlace } from './place.ts';
 import { typeOfId } from './types.ts';
@@ -30,6 +30,18 @@ export const readHeader = async (file: OpenFile): Promise<Header> => {
     metadata: plainMetadata(new Map(Object.entries(parsed.metadata)), outline, file.path),
     tensors: placeTensors(parsed.tensorInfos, outline, file),
   };
+};
+
+/** Every key with its value as the bytes that stand in the file: what a copy takes over without knowing its types. */
+export const readEncodedMetadata = async (path: string): Promise<ReadonlyMap<string, Uint8Array>> => {
+  const file = await openFile(path);
+  try {
+    const { keys, spans, dataStart } = await readOutline(file);
+    const bytes = await readBytes(file, 0, Math.min(dataStart, file.size));
+    return new Map(keys.map((key, i) => [key, bytes.subarray(spans[i]?.start, spans[i]?.end)]));
+  } finally {
+    await file.handle.close();
+  }
 };
 
 const readOutline = async (file: OpenFile): Promise<Outline> => {

@@ -10,11 +10,19 @@ import { UserError } from '../../errors.ts';
 /** Where the parts of a header are; see "File structure" in ggml's docs/gguf.md. */
 export interface Outline {
   readonly keys: readonly string[];
+  /** Where each key and its value are, in the order of `keys`. */
+  readonly spans: readonly Span[];
   readonly repairs: readonly Repair[];
   /** A power of two; tensor data begin at multiples of it. */
   readonly alignment: number;
   /** The first byte of tensor data. */
   readonly dataStart: number;
+}
+
+/** Bytes of a file, `end` not included. */
+export interface Span {
+  readonly start: number;
+  readonly end: number;
 }
 
 /** A string as it is in the file, where the library gives another; `index` inside an array. */
@@ -142,15 +150,18 @@ const walk = (c: Cursor, path: string, fileSize: number): Outline => {
   }
 
   const keys = new Set<string>();
+  const spans: Span[] = [];
   const repairs: Repair[] = [];
   let alignment = DEFAULT_ALIGNMENT;
   for (let i = 0; i < nKey; i++) {
+    const start = c.at;
     const key = c.name(`the name of key ${i}`, MAX_KEY);
     if (keys.has(key)) throw damaged(path, `the key '${key}' appears twice`);
     keys.add(key);
     const type = c.u32(`the type of key '${key}'`);
     if (key === 'general.alignment') alignment = readAlignment(c, type, path);
     else walkValue(c, key, type, path, repairs);
+    spans.push({ start, end: c.at });
   }
 
   for (let i = 0; i < nTensor; i++) {
@@ -159,7 +170,7 @@ const walk = (c: Cursor, path: string, fileSize: number): Outline => {
     if (nDims > MAX_DIMS) throw damaged(path, `tensor '${name}' has ${nDims} dimensions, allowed are ${MAX_DIMS}`);
     c.skip(nDims * 8 + 4 + 8, `shape, type and offset of tensor '${name}'`);
   }
-  return { keys: [...keys], repairs, alignment, dataStart: Math.ceil(c.at / alignment) * alignment };
+  return { keys: [...keys], spans, repairs, alignment, dataStart: Math.ceil(c.at / alignment) * alignment };
 };
 
 const checkVersion = (version: number, path: string): void => {

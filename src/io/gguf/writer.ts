@@ -13,6 +13,8 @@ export type TensorToWrite = Pick<StoredTensor, 'name' | 'type' | 'shape' | 'read
 
 export interface GgufContent {
   readonly metadata: TypedMetadata;
+  /** Further keys with their values, each as it stands in a file. */
+  readonly encoded?: readonly Uint8Array[];
   /** Written in this order. */
   readonly tensors: readonly TensorToWrite[];
 }
@@ -43,11 +45,11 @@ const VALUE_TYPE = {
  * name when it is complete, so that nobody ever finds half a model there.
  * @throws UserError 'file' when the file cannot be written
  */
-export const writeGguf = async (path: string, { metadata, tensors }: GgufContent): Promise<void> => {
+export const writeGguf = async (path: string, { metadata, encoded = [], tensors }: GgufContent): Promise<void> => {
   const alignment = metadata['general.alignment']?.value ?? DEFAULT_ALIGNMENT;
   if (typeof alignment !== 'number') throw new TypeError('general.alignment is a u32');
   const layouts = tensors.map(layoutOf);
-  const header = headerBytes(metadata, layouts, alignment);
+  const header = headerBytes(metadata, encoded, layouts, alignment);
 
   const unfinished = `${path}.${process.pid}.part`;
   try {
@@ -82,16 +84,29 @@ const layoutOf = (tensor: TensorToWrite): Layout => {
   return { tensor, type, ...rowsOf({ name, type, shape }) };
 };
 
-const headerBytes = (metadata: TypedMetadata, layouts: readonly Layout[], alignment: number): Uint8Array => {
+/** The number of keys is at this byte (docs/gguf.md). */
+const KEY_COUNT = 16;
+
+const headerBytes = (
+  metadata: TypedMetadata,
+  encoded: readonly Uint8Array[],
+  layouts: readonly Layout[],
+  alignment: number,
+): Uint8Array => {
   // Padding belongs after the tensor infos; an alignment of 1 keeps the library from padding before them.
   const keys = serializeGgufMetadata(libraryMetadata(metadata, layouts.length), { alignment: 1 });
+  new DataView(keys.buffer, keys.byteOffset).setBigUint64(
+    KEY_COUNT,
+    BigInt(Object.keys(metadata).length + encoded.length),
+    true,
+  );
   let offset = 0;
   const infos = layouts.map((layout) => {
     const info = tensorInfo(layout, offset);
     offset += roundUp(layout.nRow * layout.rowBytes, alignment);
     return info;
   });
-  return Buffer.concat([keys, ...infos]);
+  return Buffer.concat([keys, ...encoded, ...infos]);
 };
 
 const libraryMetadata = (metadata: TypedMetadata, nTensor: number): GGUFTypedMetadata => ({

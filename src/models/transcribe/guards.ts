@@ -12,8 +12,8 @@ export interface Guards {
 
 /** A text that came so often in a row is not said once more. */
 const REPEATS = 3;
-/** Nobody says more characters in a second. */
-const FASTEST = 40;
+/** Nobody says half as many characters in a second. */
+const FASTEST = 100;
 
 export const createGuards = (): Guards => {
   const earlier: string[] = [];

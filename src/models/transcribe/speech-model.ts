@@ -29,8 +29,12 @@ export type SpeechSessions = Readonly<Record<'conv' | 'encoder' | 'cross' | 'dec
 /** A model over sessions of the graphs of the same names. */
 export const createSpeechModel = (sessions: SpeechSessions, h: WhisperHparams): SpeechModel => {
   let heard: Inputs = {};
+  let last: Float32Array | undefined;
   return {
     async hear(mel) {
+      // The language is told from the window that is then transcribed.
+      if (last && mel.every((value, i) => value === last?.[i])) return;
+      last = mel;
       const { conv, encoder, cross, decoder } = sessions;
       const felt = await conv.run({ mel: { dtype: 'f32', dims: [1, h.nMels, 2 * h.audio.nCtx], data: mel } });
       const understood = await encoder.run(felt);

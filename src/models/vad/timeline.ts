@@ -17,6 +17,8 @@ export interface Timeline {
   readonly parts: readonly SampleSpan[];
   /** Rising; between two points times are in proportion. */
   readonly points: readonly Point[];
+  /** Samples of the joined speech. */
+  readonly nSample: number;
 }
 
 /**
@@ -48,7 +50,7 @@ export const joinSpeech = (spans: readonly SampleSpan[], nSample: number, overla
     mark(offset + GAP, next.from);
     offset += GAP;
   });
-  return { parts, points };
+  return { parts, points, nSample: offset };
 };
 
 /** A time in the joined speech as one in the recording, in milliseconds; whole hundredths of a second. */

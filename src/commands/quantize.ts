@@ -1,0 +1,139 @@
+/** `grafo quantize`: writes a GGUF file again with its matrices rounded to fewer bits. */
+import { realpath, stat } from 'node:fs/promises';
+import { UserError } from '../errors.ts';
+import type { RowRange, StoredTensor } from '../graph/weights.ts';
+import type { Encoders } from '../io/gguf/encoders.ts';
+import { openEncoders } from '../io/gguf/encoders.ts';
+import { readEncodedMetadata } from '../io/gguf/header.ts';
+import { findMixture, type Mixture, mixtures, typesOf } from '../io/gguf/mixture.ts';
+import type { GgufFile } from '../io/gguf/reader.ts';
+import { openGguf } from '../io/gguf/reader.ts';
+import { type GgufContent, type TensorToWrite, writeGguf } from '../io/gguf/writer.ts';
+import { Interrupted } from '../models/decoder.ts';
+import { command, optionGroup } from './command.ts';
+import { Interrupts } from './interrupts.ts';
+import { physicalCores } from './options.ts';
+import { progressLine, write } from './terminal.ts';
+
+const options = optionGroup('Quantising', {
+  pure: { type: 'boolean', default: false, describe: 'the same type for all matrices' },
+  threads: { alias: 't', type: 'number', whole: true, least: 1, describe: 'CPU threads (default: physical cores)' },
+  quiet: { alias: 'q', type: 'boolean', default: false, describe: 'nothing on stderr but errors' },
+});
+
+/** What TYPE may be, for messages, and in short for the help. */
+const NAMES = mixtures.map(({ name }) => name).join(' ');
+const KINDS = [...new Set(mixtures.map(({ name }) => name.replace(/_[MS]$/, '')))].join(' ');
+
+export const quantizeCommand = command({
+  name: 'quantize',
+  describe: `write a model as ${KINDS}`,
+  options,
+  operands: 'IN OUT TYPE',
+  examples: [
+    ['grafo quantize model-f16.gguf model-q4.gguf Q4_K_M', "llama-quantize's mixture of types"],
+    ['grafo quantize --pure model-f16.gguf model-q8.gguf Q8_0', 'one type for all matrices'],
+  ],
+  async run({ pure, threads, quiet }, words) {
+    const [from, to, typeName, ...more] = words;
+    if (from === undefined || to === undefined || typeName === undefined || more.length > 0)
+      throw new UserError('usage', `expected IN OUT TYPE, got ${words.length} words`, 'see grafo quantize --help');
+    const mixture = findMixture(typeName);
+    if (!mixture) throw new UserError('usage', `unknown type '${typeName}'`, `types are ${NAMES}`);
+    const interrupts = new Interrupts();
+    const bar = progressLine('quantising');
+    const file = await openGguf(from);
+    const encoders = openEncoders(threads ?? physicalCores());
+    try {
+      await refuseSameFile(file, to);
+      const stored = [...file.tensors.values()];
+      const types = typesIn(file, mixture, pure);
+      const typeOf = (tensor: StoredTensor) => types.get(tensor.name) ?? tensor.type;
+      const nValue = stored.reduce((sum, tensor) => sum + nValueOf(tensor), 0);
+      let done = 0;
+      const written = (n: number): void => {
+        done += n;
+        if (!quiet) bar.update(done, nValue);
+      };
+      const tensors = stored.map((tensor) =>
+        reencoded(tensor, typeOf(tensor), { encoders, signal: interrupts.signal, written }),
+      );
+      await writeGguf(to, { ...(await keysFor(mixture, file)), tensors });
+      bar.end();
+      if (!quiet && stored.some((tensor) => typeOf(tensor) !== tensor.type && !PLAIN.includes(tensor.type)))
+        process.stderr.write('weights that were quantised before have not got back what they lost then\n');
+      const { size } = await stat(to);
+      await write(`${to}: ${mixture.name}, ${size} bytes, ${((8 * size) / nValue).toFixed(2)} bits a weight\n`);
+      return 0;
+    } catch (error) {
+      if (error instanceof Interrupted) return interrupts.exitCode;
+      throw error;
+    } finally {
+      bar.end();
+      interrupts.dispose();
+      await encoders.close();
+      await file.close();
+    }
+  },
+});
+
+/** A file cannot be read while it is being replaced. */
+const refuseSameFile = async ({ parts }: GgufFile, to: string): Promise<void> => {
+  const target = await realpath(to).catch(() => undefined); // most often there is none yet
+  for (const part of parts) {
+    if ((await realpath(part)) === target) throw new UserError('usage', `'${to}' is the file that is read`);
+  }
+};
+
+/** Keys that speak of how the source was written. */
+const isReplaced = (key: string): boolean =>
+  ['general.file_type', 'general.quantization_version', 'general.alignment'].includes(key) || key.startsWith('split.');
+
+/** The keys of a file, but for what the mixture says itself. */
+const keysFor = async (mixture: Mixture, { parts }: GgufFile): Promise<Pick<GgufContent, 'metadata' | 'encoded'>> => {
+  const encoded = await readEncodedMetadata(parts[0] ?? '');
+  return {
+    metadata: {
+      'general.quantization_version': { type: 'u32', value: 2 },
+      'general.file_type': { type: 'u32', value: mixture.fileType },
+    },
+    encoded: [...encoded].filter(([key]) => !isReplaced(key)).map(([, bytes]) => bytes),
+  };
+};
+
+/** The type each tensor of a file gets. */
+const typesIn = ({ metadata, tensors }: GgufFile, mixture: Mixture, isPure: boolean): ReadonlyMap<string, string> => {
+  const arch = metadata.get('general.architecture');
+  return typesOf([...tensors.values()], mixture, {
+    isPure,
+    nExpert: Number(metadata.get(`${arch}.expert_count`) ?? 0),
+  });
+};
+
+interface Encoding {
+  readonly encoders: Encoders;
+  readonly signal: AbortSignal;
+  /** Called with the number of values that were written. */
+  written(nValue: number): void;
+}
+
+/** A tensor whose bytes are made while they are written. */
+const reencoded = (tensor: StoredTensor, type: string, { encoders, signal, written }: Encoding): TensorToWrite => ({
+  name: tensor.name,
+  type,
+  shape: tensor.shape,
+  async read(rows: RowRange = { from: 0, to: rowsOf(tensor) }) {
+    if (signal.aborted) throw new Interrupted();
+    const nIn = tensor.shape.at(-1) ?? 1;
+    const bytes =
+      type === tensor.type ? await tensor.read(rows) : await encoders.encode(type, await tensor.decode(rows), nIn);
+    written((rows.to - rows.from) * nIn);
+    return bytes;
+  },
+});
+
+const rowsOf = ({ shape }: StoredTensor): number => shape.slice(0, -1).reduce((product, n) => product * n, 1);
+
+const nValueOf = ({ shape }: StoredTensor): number => shape.reduce((product, n) => product * n, 1);
+
+const PLAIN = ['f32', 'f16', 'bf16'];

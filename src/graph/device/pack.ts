@@ -1,0 +1,136 @@
+/**
+ * The runtime's own packed form of a kept program: it loads in a fraction of the time and is mapped, so that memory
+ * grows only with use. To make it takes as long as a start, so it is made by a process of its own after one.
+ *
+ * ONNX Runtime 1.30 aligns only blobs of a megabyte and more in the packed file, and its 4- and 8-bit kernels read one
+ * that lies elsewhere wrongly, without a word. So programs with a smaller one are left as they are, and a packed form
+ * is kept only if it gives the very bits that the plain one gives.
+ */
+import { spawn } from 'node:child_process';
+import { rm, statfs } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { InferenceSession } from 'onnxruntime-node';
+import type { NamedType } from '../lower/emitter.ts';
+import type { Program } from '../lower/lower.ts';
+import type { Sizes } from '../tensor.ts';
+import { elements } from '../tensor.ts';
+import { builtFile } from './built-file.ts';
+import { sumFile } from './checksums.ts';
+import type { EngineProgram, HostTensor } from './engine.ts';
+import { Engine } from './engine.ts';
+import { newFolder } from './files.ts';
+import type { KeptProgram } from './kept.ts';
+import { evict, keep } from './kept.ts';
+
+/** Where a packed form is kept. */
+interface PackPlace {
+  readonly cacheFolder: string;
+  readonly key: string;
+  readonly limit: number;
+}
+
+/** The kept program as grafo prepared it, and where its packed form goes. */
+export interface PackRequest extends PackPlace {
+  readonly folder: string;
+  readonly model: string;
+  readonly label: string;
+  readonly program: EngineProgram;
+}
+
+const MODEL = 'packed.onnx';
+const WEIGHTS = 'packed.bin';
+
+/** Below this a start takes no time that anybody would notice. */
+const WORTH_PACKING = 64 * 2 ** 20;
+
+/** The packed file holds the blocks as they are and as the kernels want them. */
+const TIMES_LARGER = 2.5;
+
+/** The smallest blob that the runtime aligns. */
+const ALIGNED = 2 ** 20;
+
+const isSafe = ({ initializers }: Program): boolean =>
+  initializers.every(({ parts }) => parts.every((part) => part.dtype !== 'u8' || part.byteLength >= ALIGNED));
+
+/** Starts the packing of a program that has just been kept; it goes on when this process has ended. */
+export const packLater = async (program: Program, kept: KeptProgram, place: PackPlace): Promise<void> => {
+  const { cacheFolder, key, limit } = place;
+  const need = kept.byteLength * TIMES_LARGER;
+  if (kept.byteLength < WORTH_PACKING || need > limit || !isSafe(program)) return;
+  const { bavail, bsize } = await statfs(cacheFolder);
+  if (bavail * bsize < 1.2 * need) return;
+  const { onnx: _onnx, initializers: _initializers, ...plain } = program;
+  const { folder, model, label } = kept;
+  const request: PackRequest = { cacheFolder, key, limit, folder, model, label, program: plain };
+  const packer = fileURLToPath(builtFile('packer'));
+  spawn(process.execPath, [packer, JSON.stringify(request)], { detached: true, stdio: 'ignore' }).unref();
+};
+
+/**
+ * Makes the packed form and puts it in the place of the other.
+ * @returns whether it gives the same bits and is kept
+ */
+export const pack = async (request: PackRequest): Promise<boolean> => {
+  const { cacheFolder, key, limit, folder, model, label, program } = request;
+  const made = await newFolder(cacheFolder);
+  try {
+    if (dirname(made) !== cacheFolder) return false;
+    await writePacked(model, made);
+    const [plain, packed] = [await answer(model, program), await answer(join(made, MODEL), program)];
+    if (Buffer.compare(plain, packed) !== 0) return false;
+    const files = [await sumFile(made, MODEL), await sumFile(made, WEIGHTS)];
+    const kept = await keep(made, { cacheFolder, key, isPacked: true, manifest: { label, model: MODEL, files } });
+    if (!kept) return false;
+    await rm(folder, { recursive: true, force: true });
+    await evict(cacheFolder, limit, kept);
+    return true;
+  } finally {
+    await rm(made, { recursive: true, force: true });
+  }
+};
+
+const writePacked = async (model: string, folder: string): Promise<void> => {
+  const session = await InferenceSession.create(model, {
+    executionProviders: ['cpu'],
+    graphOptimizationLevel: 'all',
+    intraOpNumThreads: 1,
+    logSeverityLevel: 4,
+    optimizedModelFilePath: join(folder, MODEL),
+    extra: {
+      session: {
+        save_external_prepacked_constant_initializers: '1',
+        optimized_model_external_initializers_file_name: WEIGHTS,
+        optimized_model_external_initializers_min_size_in_bytes: '1024',
+      },
+    },
+  });
+  await session.release();
+};
+
+/** The bytes of everything that one run of a program gives, its inputs being zeros and waves. */
+const answer = async (model: string, program: EngineProgram): Promise<Uint8Array> => {
+  const engine = await Engine.open({ model, program, provider: 'cpu', index: 0, threads: 1 });
+  try {
+    const inputs = program.inputs.map((input) => [input.name, sample(input, program.sizes)] as const);
+    const outputs = await engine.run(Object.fromEntries(inputs));
+    return Buffer.concat(
+      program.outputs.map(({ name }) => {
+        const data = outputs[name]?.data;
+        return data ? new Uint8Array(data.buffer, data.byteOffset, data.byteLength) : new Uint8Array();
+      }),
+    );
+  } finally {
+    await engine.close();
+  }
+};
+
+/** An input with every open dimension 1. */
+const sample = ({ dtype, shape }: NamedType, sizes: Sizes): HostTensor => {
+  const dims = shape.map((dim) => (typeof dim === 'number' ? dim : (sizes[dim] ?? 1)));
+  const n = elements(dims);
+  if (dtype === 'f32') return { dtype, dims, data: Float32Array.from({ length: n }, (_, i) => Math.sin(i)) };
+  if (dtype === 'i64') return { dtype, dims, data: new BigInt64Array(n) };
+  if (dtype === 'i32') return { dtype, dims, data: new Int32Array(n) };
+  return { dtype, dims, data: dtype === 'f16' ? new Uint16Array(n) : new Uint8Array(n) };
+};

@@ -1,0 +1,397 @@
+/**
+ * Prepared weights that are kept between starts: whatever happens to them, the answer is the same, and one line says
+ * what was done.
+ */
+import {
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  truncateSync,
+  utimesSync,
+  writeFileSync,
+} from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { describe, expect, it } from 'vitest';
+import { buildDecoder, withGguf } from '../src/commands/open.ts';
+import type { Keeping } from '../src/graph/device/kept.ts';
+import { findKept, keyOf, listKept, programsFolder } from '../src/graph/device/kept.ts';
+import { pack } from '../src/graph/device/pack.ts';
+import { openSession } from '../src/graph/device/session.ts';
+import type { Program } from '../src/graph/lower/lower.ts';
+import { lower } from '../src/graph/lower/lower.ts';
+import type { WeightSource } from '../src/graph/weights.ts';
+import { identityOf } from '../src/io/gguf/identity.ts';
+import { llamaShape, randomSource } from '../src/io/random.ts';
+import { createDecoder } from '../src/models/decoder.ts';
+import { grafo } from './commands/run.ts';
+import { fixture, scratch } from './fixtures.ts';
+import { idsOf } from './models/decoders.ts';
+
+const cpu = { provider: 'cpu', index: 0, name: 'processor', state: { kind: 'available' } } as const;
+
+let nFolder = 0;
+/** A cache of its own for each test. */
+const newCache = (): string => join(scratch, `kept-${nFolder++}`);
+
+const keepingIn = (cacheFolder: string, more: Partial<Keeping> = {}): Keeping & { readonly lines: string[] } => {
+  const lines: string[] = [];
+  const notice = (line: string): void => {
+    lines.push(line);
+  };
+  return { cacheFolder, limit: 1e9, source: 'a file', label: 'model.gguf', notice, lines, ...more };
+};
+
+interface Start {
+  /** The logits of a short prompt. */
+  readonly logits: number[];
+  /** Whether weights were read from the model's file. */
+  readonly prepared: boolean;
+  readonly lines: readonly string[];
+}
+
+const programFrom = (source: WeightSource): Program =>
+  lower(buildDecoder(source).graph, { provider: 'cpu', compute: 'block', fused: true }, { nCtx: 64, B: 1 });
+
+/** Opens a model, runs a prompt and closes it; `change` alters the program before. */
+const startFrom = async (
+  source: WeightSource,
+  keeping: ReturnType<typeof keepingIn>,
+  ids: readonly number[],
+  change = (p: Program) => p,
+): Promise<Start> => {
+  const program = programFrom(source);
+  let prepared = false;
+  const watched = change({
+    ...program,
+    initializers: program.initializers.map((group) => ({
+      ...group,
+      load() {
+        prepared = true;
+        return group.load();
+      },
+    })),
+  });
+  const session = await openSession(watched, cpu, { threads: 1, cacheFolder: keeping.cacheFolder, keeping });
+  try {
+    const decoder = createDecoder(session, { nVocab: buildDecoder(source).h.nVocab, nTokenPerRun: 64 });
+    const logits = [...(await decoder.last(ids, 0))];
+    return { logits, prepared, lines: keeping.lines.splice(0) };
+  } finally {
+    await session.close();
+  }
+};
+
+/** The same with the model `NAME.gguf`. */
+const start = (
+  keeping: ReturnType<typeof keepingIn>,
+  change?: (p: Program) => Program,
+  name = 'gqa-q4_0',
+): Promise<Start> => withGguf(fixture(`llama/${name}.gguf`), (file) => startFrom(file, keeping, idsOf(name), change));
+
+/** The program that `start` opens. */
+const programOf = (name = 'gqa-q4_0'): Promise<Program> =>
+  withGguf(fixture(`llama/${name}.gguf`), async (file) => programFrom(file));
+
+const keptFolders = (cacheFolder: string): string[] =>
+  existsSync(programsFolder(cacheFolder))
+    ? readdirSync(programsFolder(cacheFolder)).map((name) => join(programsFolder(cacheFolder), name))
+    : [];
+
+const flip = (path: string, at: number): void => {
+  const bytes = readFileSync(path);
+  const i = at < 0 ? bytes.length + at : at;
+  bytes[i] = bytes[i]! ^ 0x10;
+  writeFileSync(path, bytes);
+};
+
+describe('the second start', () => {
+  it('reads no weights of the model and gives the same logits, bit for bit', async () => {
+    const keeping = keepingIn(newCache());
+    const [first, second] = [await start(keeping), await start(keeping)];
+    expect([first.prepared, second.prepared]).toEqual([true, false]);
+    expect(second.logits).toEqual(first.logits);
+    expect([...first.lines, ...second.lines]).toEqual([]);
+    expect(keptFolders(keeping.cacheFolder)).toHaveLength(1);
+  });
+
+  it('is of another length of context, and still the same program', async () => {
+    const [short, long] = await withGguf(fixture('llama/gqa-q4_0.gguf'), async (file) => {
+      const { graph } = buildDecoder(file);
+      const target = { provider: 'cpu', compute: 'block', fused: true } as const;
+      return [lower(graph, target, { nCtx: 64, B: 1 }), lower(graph, target, { nCtx: 300, B: 1 })] as const;
+    });
+    expect(keyOf(short, 'a')).toBe(keyOf(long, 'a'));
+  });
+
+  it.each([
+    ['another file', 'gqa-q4_0', { source: 'another file' }],
+    ['another type', 'gqa-q8_0', {}],
+  ])('of %s is a first start', async (_, name, more) => {
+    const keeping = keepingIn(newCache());
+    await start(keeping);
+    expect((await start({ ...keeping, ...more }, undefined, name)).prepared).toBe(true);
+    expect(keptFolders(keeping.cacheFolder)).toHaveLength(2);
+  });
+});
+
+describe('the packed form', () => {
+  const packed = async (keeping: Keeping, program: Program): Promise<boolean> => {
+    const key = keyOf(program, keeping.source);
+    const kept = await findKept(keeping.cacheFolder, key);
+    const { onnx: _onnx, initializers: _initializers, ...plain } = program;
+    return pack({ ...keeping, key, folder: kept!.folder, model: kept!.model, label: kept!.label, program: plain });
+  };
+
+  /** A model all of whose matrices take a megabyte or more. */
+  const large = randomSource(
+    llamaShape({ nLayer: 1, nEmbd: 1024, nHead: 16, nHeadKv: 16, nFf: 1024, nVocab: 1024, nCtx: 64, type: 'q8_0' }),
+  );
+  const programOfLarge = () => programFrom(large);
+  const startLarge = (keeping: ReturnType<typeof keepingIn>) => startFrom(large, keeping, [1, 300, 301]);
+
+  it('takes the place of the other and gives the same logits, bit for bit', async () => {
+    const keeping = keepingIn(newCache());
+    const first = await startLarge(keeping);
+    expect(await packed(keeping, programOfLarge())).toBe(true);
+    expect(keptFolders(keeping.cacheFolder).map((folder) => readdirSync(folder).sort())).toEqual([
+      ['manifest.json', 'packed.bin', 'packed.onnx'],
+    ]);
+    const second = await startLarge(keeping);
+    expect([second.prepared, second.lines, second.logits]).toEqual([false, [], first.logits]);
+  });
+
+  it.each([
+    ['packed.bin', 100],
+    ['packed.bin', 5_000_000],
+    ['packed.bin', -1],
+    ['packed.onnx', 300],
+  ])('is made again with one line when of %s byte %i has changed', async (file, at) => {
+    const keeping = keepingIn(newCache());
+    const first = await startLarge(keeping);
+    await packed(keeping, programOfLarge());
+    flip(join(keptFolders(keeping.cacheFolder)[0]!, file), at);
+    const second = await startLarge(keeping);
+    expect([second.prepared, second.logits]).toEqual([true, first.logits]);
+    expect(second.lines).toEqual(['the prepared weights are damaged, they are made again']);
+    expect(await startLarge(keeping)).toEqual({ logits: first.logits, prepared: false, lines: [] });
+  });
+
+  it('is not kept where the runtime reads it wrongly, as it does with small matrices', async () => {
+    const keeping = keepingIn(newCache());
+    const first = await start(keeping);
+    expect(await packed(keeping, await programOf())).toBe(false);
+    expect(await start(keeping)).toEqual({ logits: first.logits, prepared: false, lines: [] });
+    expect(readdirSync(keeping.cacheFolder)).toEqual(['programs']);
+  });
+});
+
+describe('damage', () => {
+  /** What becomes of the files of a kept program, and whether that can be told from there being none. */
+  const damages: readonly [what: string, damage: (folder: string) => void, isSilent: boolean][] = [
+    ['the first byte of the weights has changed', (f) => flip(join(f, 'weights.bin'), 0), false],
+    ['a byte amid the weights has changed', (f) => flip(join(f, 'weights.bin'), 20_000), false],
+    ['the last byte of the weights has changed', (f) => flip(join(f, 'weights.bin'), -1), false],
+    ['a byte of the model has changed', (f) => flip(join(f, 'decoder.onnx'), 500), false],
+    ['the weights are cut', (f) => truncateSync(join(f, 'weights.bin'), 5000), true],
+    ['the weights are empty', (f) => truncateSync(join(f, 'weights.bin'), 0), true],
+    ['the model is cut', (f) => truncateSync(join(f, 'decoder.onnx'), 100), true],
+    ['the weights are gone', (f) => rmSync(join(f, 'weights.bin')), true],
+    ['the manifest is gone', (f) => rmSync(join(f, 'manifest.json')), true],
+    ['the manifest is cut', (f) => truncateSync(join(f, 'manifest.json'), 40), true],
+    ['the manifest is of another form', (f) => writeFileSync(join(f, 'manifest.json'), '{"label":"x"}'), true],
+    ['the manifest names a file elsewhere', (f) => rename(f, '../../decoder.onnx'), true],
+    ['a sum is wrong', (f) => rewrite(f, (text) => text.replace(/"crc":\d/, '"crc":')), false],
+    ['a sum is no number', (f) => rewrite(f, (text) => text.replace(/"crc":\d+/, '"crc":"x"')), false],
+  ];
+  const rewrite = (folder: string, change: (text: string) => string): void => {
+    const path = join(folder, 'manifest.json');
+    writeFileSync(path, change(readFileSync(path, 'utf8')));
+  };
+  const rename = (folder: string, to: string): void =>
+    rewrite(folder, (text) => text.replace('"model":"decoder.onnx"', `"model":"${to}"`));
+
+  it.each(damages)('is noticed and mended when %s', async (_, damage, isSilent) => {
+    const keeping = keepingIn(newCache());
+    const first = await start(keeping);
+    damage(keptFolders(keeping.cacheFolder)[0]!);
+    const second = await start(keeping);
+    expect([second.prepared, second.logits]).toEqual([true, first.logits]);
+    expect(second.lines).toEqual(isSilent ? [] : ['the prepared weights are damaged, they are made again']);
+    expect(await start(keeping)).toEqual({ logits: first.logits, prepared: false, lines: [] });
+  });
+
+  it('of any one byte of the manifest changes no logit', async () => {
+    const keeping = keepingIn(newCache());
+    const first = await start(keeping);
+    const manifest = join(keptFolders(keeping.cacheFolder)[0]!, 'manifest.json');
+    const { size } = statSync(manifest);
+    for (let i = 0; i < 12; i++) {
+      flip(manifest, Math.floor((size * i) / 12));
+      expect((await start(keeping)).logits).toEqual(first.logits);
+    }
+  });
+});
+
+describe('a place that does not serve', () => {
+  it('a cache that cannot be made costs only its benefit, and one line', async () => {
+    const file = join(scratch, 'a-file');
+    writeFileSync(file, '');
+    const keeping = keepingIn(join(file, 'cache'));
+    const { logits, prepared, lines } = await start(keeping);
+    expect([logits, prepared]).toEqual([(await start(keepingIn(newCache()))).logits, true]);
+    expect(lines).toHaveLength(1);
+    expect(lines[0]).toMatch(/^the prepared weights are not kept: ENOTDIR/);
+  });
+
+  it('a disk that is full is left for the temporary folder', async () => {
+    const keeping = keepingIn(newCache());
+    const folders: string[] = [];
+    let isFull = true;
+    const filling = (program: Program): Program => ({
+      ...program,
+      initializers: program.initializers.map((group, i) => ({
+        ...group,
+        async load() {
+          if (i === 3 && isFull) {
+            folders.push(...readdirSync(keeping.cacheFolder));
+            isFull = false;
+            throw Object.assign(new Error('no space left on device'), { code: 'ENOSPC' });
+          }
+          return group.load();
+        },
+      })),
+    });
+    const { logits } = await start(keeping, filling);
+    expect(logits).toEqual((await start(keepingIn(newCache()))).logits);
+    expect(folders).toEqual([expect.stringMatching(/^run-\d+-/)]);
+    expect(readdirSync(keeping.cacheFolder).filter((name) => name.startsWith('run-'))).toEqual([]);
+  });
+
+  it('no room anywhere is an error with a way out', async () => {
+    const full = (program: Program): Program => ({
+      ...program,
+      initializers: program.initializers.map((group) => ({
+        ...group,
+        load: () => Promise.reject(Object.assign(new Error('full'), { code: 'ENOSPC' })),
+      })),
+    });
+    const before = readdirSync(tmpdir()).filter((name) => name.startsWith(`grafo-${process.pid}-`));
+    await expect(start(keepingIn(newCache()), full)).rejects.toMatchObject({ kind: 'file', hint: /GRAFO_CACHE/ });
+    expect(readdirSync(tmpdir()).filter((name) => name.startsWith(`grafo-${process.pid}-`))).toEqual(before);
+  });
+
+  it('what is larger than the limit is not kept, and one line says so', async () => {
+    const keeping = keepingIn(newCache(), { limit: 1000 });
+    const { lines } = await start(keeping);
+    expect(lines).toEqual([expect.stringMatching(/^the prepared weights are not kept: \d+ bytes are more than/)]);
+    expect(keptFolders(keeping.cacheFolder)).toEqual([]);
+  });
+
+  it('what a killed process left is swept up', async () => {
+    const keeping = keepingIn(newCache());
+    const left = join(keeping.cacheFolder, 'run-999999999-abc');
+    mkdirSync(left, { recursive: true });
+    writeFileSync(join(left, 'weights.bin'), 'half');
+    await start(keeping);
+    expect(existsSync(left)).toBe(false);
+  });
+});
+
+describe('the limit', () => {
+  it('is kept by removing what was not used for longest', async () => {
+    const folder = newCache();
+    const keeping = keepingIn(folder);
+    for (const source of ['a', 'b', 'c']) await start({ ...keeping, source });
+    const size = (await listKept(folder))[0]!.byteLength;
+    const long = new Date(Date.now() - 1e6);
+    for (const source of ['a', 'b', 'c']) {
+      const kept = await findKept(folder, keyOf(await programOf(), source));
+      if (source !== 'a') utimesSync(join(kept!.folder, 'manifest.json'), long, long);
+    }
+    await start({ ...keeping, source: 'd', limit: 2.5 * size });
+    const there = async (source: string) =>
+      keptFolders(folder).includes(join(programsFolder(folder), keyOf(await programOf(), source)));
+    expect(await Promise.all(['a', 'b', 'c', 'd'].map(there))).toEqual([true, false, false, true]);
+  });
+});
+
+describe('what a file is told by', () => {
+  const copy = (name: string): string => {
+    const path = join(scratch, name);
+    copyFileSync(fixture('llama/gqa-q4_0.gguf'), path);
+    utimesSync(path, 1e9, 1e9);
+    return path;
+  };
+
+  it('is not its name', async () => {
+    expect(await identityOf([copy('one.gguf')])).toBe(await identityOf([copy('two.gguf')]));
+  });
+
+  it.each([
+    ['its time', (path: string) => utimesSync(path, 1e9, 1e9 + 1)],
+    ['its size', (path: string) => truncateSync(path, 60_000)],
+    ['its bytes', (path: string) => flip(path, 40_000)],
+  ])('is %s', async (what, change) => {
+    const path = copy(`${what}.gguf`);
+    const before = await identityOf([path]);
+    change(path);
+    if (what !== 'its time') utimesSync(path, 1e9, 1e9);
+    expect(await identityOf([path])).not.toBe(before);
+  });
+});
+
+describe('grafo cache', () => {
+  const inCache = (folder: string) => ({ env: { GRAFO_CACHE: folder } });
+  const llama = (folder: string, ...more: string[]) =>
+    grafo(
+      ['llama', '-m', fixture('llama/gqa-q4_0.gguf'), '--ids', '1,40,50', '-n', '4', '--temp', '0', '--json', ...more],
+      inCache(folder),
+    );
+
+  it('lists what is kept, and clears it', async () => {
+    const folder = newCache();
+    await llama(folder);
+    const listed = await grafo(['cache'], inCache(folder));
+    expect(listed.stdout).toMatch(
+      /^ +0\.\d MiB {2}\d{4}-\d\d-\d\dT\d\d:\d\d {2}gqa-q4_0\.gguf\n0\.\d of 32768\.0 MiB in /,
+    );
+    const { models } = JSON.parse((await grafo(['cache', '--json'], inCache(folder))).stdout);
+    expect(models).toMatchObject([{ label: 'gqa-q4_0.gguf' }]);
+    const cleared = await grafo(['cache', 'clear'], inCache(folder));
+    expect([cleared.code, cleared.stdout]).toEqual([0, expect.stringMatching(/^removed 1 models, 0\.\d MiB\n$/)]);
+    expect(keptFolders(folder)).toEqual([]);
+  });
+
+  it('has nothing after --no-cache, and nothing is left beside it', async () => {
+    const folder = newCache();
+    expect((await llama(folder, '--no-cache')).code).toBe(0);
+    expect(readdirSync(folder)).toEqual([]);
+  });
+
+  it('serves two processes at once: both give the same, one program is kept', async () => {
+    const folder = newCache();
+    const [a, b] = await Promise.all([llama(folder), llama(folder)]);
+    expect([a.code, b.code, a.stderr.includes('weights'), b.stderr.includes('weights')]).toEqual([0, 0, false, false]);
+    expect(JSON.parse(a.stdout).ids).toEqual(JSON.parse(b.stdout).ids);
+    expect(readdirSync(folder)).toEqual(['programs']);
+    expect(keptFolders(folder)).toHaveLength(1);
+  });
+
+  it.each([
+    [['cache', 'empty'], /'empty' is nothing to do with the cache\n.*the only word is clear/],
+    [['cache', 'clear', 'all'], /'all' is nothing to do with the cache/],
+  ])('refuses %j', async (args, message) => {
+    const { code, stderr } = await grafo(args);
+    expect([code, stderr]).toEqual([2, expect.stringMatching(message)]);
+  });
+
+  it('refuses a limit that is no number', async () => {
+    const { code, stderr } = await grafo(['cache'], { env: { GRAFO_CACHE_LIMIT: 'much' } });
+    expect([code, stderr]).toEqual([2, "grafo cache: GRAFO_CACHE_LIMIT is 'much', expected a number of GiB\n"]);
+  });
+});
