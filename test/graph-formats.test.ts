@@ -180,7 +180,7 @@ describe('views', () => {
     ['whisper-large-v3', 'encoder', [32]],
     ['deepseek-v3', 'decoder', [3, 58]],
     ['llama-3-8b', 'decoder', [32]],
-    ['vit-large', 'classify', [24]],
+    ['vit-large', 'classify', [23]],
   ] as const)('collapse the alike layers of %s', async (arch, part, times) => {
     const view = whole(await graphFor(arch, { part }));
     for (const shown of [view, folded(view, 2), folded(view, 1)])

@@ -1,8 +1,10 @@
 /** `grafo graph-dump`: the graph of a model, from its header alone, in many forms. */
 
+import { UserError } from '../errors.ts';
 import { folded, onlyLayers, onlyOperations, repeatsCollapsed, withoutWeights } from '../graph/print/filter.ts';
 import type { View } from '../graph/print/view.ts';
 import { command } from './command.ts';
+import { measured } from './graph-measures.ts';
 import { chooseGraph, withSource } from './graph-model.ts';
 import type { GraphFlags } from './graph-options.ts';
 import { graphOptions } from './graph-options.ts';
@@ -17,11 +19,16 @@ export const graphDumpCommand = command({
     ['grafo graph-dump -m model.gguf', 'every operation, one a line'],
     ['grafo graph-dump -m model.gguf --collapse-repeats --depth module -o model.svg', 'a picture of the blocks'],
     ['grafo graph-dump -m model.gguf --layer 0 -o layer.png', 'every operation of the first layer'],
+    ['grafo graph-dump -m model.gguf --cost --tokens 512', 'what a prompt and a token cost, by block'],
     ['grafo graph-dump --arch deepseek-v3 --part decode --past 4095 --format json', 'without a file'],
   ],
   async run(flags) {
     const format = formatOf(flags.format, flags.output);
+    const measure = flags.cost ? 'cost' : flags.memory ? 'memory' : undefined;
+    if (measure !== undefined && format !== 'text' && format !== 'json')
+      throw new UserError('usage', `--${measure} is text or json, not ${format}`);
     await withSource(flags, async (source) => {
+      if (measure !== undefined) return writeOutput(flags.output, measured(source, measure, { ...flags, format }));
       const chosen = chooseGraph(source, flags);
       if (format === 'onnx') return writeOutput(flags.output, await onnxOf(chosen, flags));
       const view = filtered(await viewAtStage(chosen, flags), flags);

@@ -58,6 +58,10 @@ export const graphOptions = {
     op: { type: 'string', placeholder: 'GLOB', describe: 'operations or tensors of this name alone: rope, *ffn*' },
     weights: { type: 'boolean', default: true, describe: 'show weights as boxes of their own' },
   }),
+  ...optionGroup('Measures', {
+    cost: { type: 'boolean', default: false, describe: 'FLOPs, bytes, parameters of a prompt and a token' },
+    memory: { type: 'boolean', default: false, describe: 'weights, cache, and what lives in between' },
+  }),
   ...optionGroup('Output', {
     output: { alias: 'o', type: 'string', placeholder: 'FILE', describe: 'where to write; stdout if absent' },
     format: { choices: formats, describe: "if the file's name does not say it" },
