@@ -10,6 +10,7 @@ import type { GraphFlags } from './graph-options.ts';
 import { graphOptions } from './graph-options.ts';
 import { formatOf, pictured, writeOutput } from './graph-output.ts';
 import { onnxOf, viewAtStage } from './graph-stage.ts';
+import { valuesText, valueTokens } from './graph-values.ts';
 
 export const graphDumpCommand = command({
   name: 'graph-dump',
@@ -20,6 +21,7 @@ export const graphDumpCommand = command({
     ['grafo graph-dump -m model.gguf --collapse-repeats --depth module -o model.svg', 'a picture of the blocks'],
     ['grafo graph-dump -m model.gguf --layer 0 -o layer.png', 'every operation of the first layer'],
     ['grafo graph-dump -m model.gguf --cost --tokens 512', 'what a prompt and a token cost, by block'],
+    ['grafo graph-dump -m model.gguf --values -p "Once"', 'every tensor of a run, to be compared with llama.cpp'],
     ['grafo graph-dump --arch deepseek-v3 --part decode --past 4095 --format json', 'without a file'],
   ],
   async run(flags) {
@@ -30,6 +32,8 @@ export const graphDumpCommand = command({
     await withSource(flags, async (source) => {
       if (measure !== undefined) return writeOutput(flags.output, measured(source, measure, { ...flags, format }));
       const chosen = chooseGraph(source, flags);
+      if (flags.values)
+        return writeOutput(flags.output, await valuesText(chosen, valueTokens(source, flags.ids, flags.prompt)));
       if (format === 'onnx') return writeOutput(flags.output, await onnxOf(chosen, flags));
       const view = filtered(await viewAtStage(chosen, flags), flags);
       return writeOutput(flags.output, await pictured(view, format, flags));

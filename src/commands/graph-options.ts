@@ -60,6 +60,9 @@ export const graphOptions = {
   }),
   ...optionGroup('Measures', {
     cost: { type: 'boolean', default: false, describe: 'FLOPs, bytes, parameters of a prompt and a token' },
+    values: { type: 'boolean', default: false, describe: 'run once, print all tensors as llama-eval-callback' },
+    prompt: { alias: 'p', type: 'string', placeholder: 'TEXT', describe: 'what --values runs' },
+    ids: { type: 'string', placeholder: 'N,...', describe: 'what --values runs, as tokens' },
     memory: { type: 'boolean', default: false, describe: 'weights, cache, and what lives in between' },
   }),
   ...optionGroup('Output', {
