@@ -78,7 +78,7 @@ describe.each(parts)('%s', (_, chosen) => {
 
   it('is an SVG picture that is well-formed XML and shows every block', async () => {
     const view = withoutWeights(folded(whole(chosen), 2));
-    const svg = (await pictured(view, 'svg', { theme: 'dark', scale: 1 })) as string;
+    const svg = (await pictured(view, 'svg', 'a title', { theme: 'dark', scale: 1 })) as string;
     const document = new window.DOMParser().parseFromString(svg, 'image/svg+xml');
     expect(document.querySelector('parsererror')).toBeNull();
     const titles = [...document.querySelectorAll('g.node > title')].map((title) => title.textContent);
@@ -119,7 +119,7 @@ describe('a dump', () => {
   it('as PNG has the size of the picture times the scale', async () => {
     const view = folded(whole(await graphFor('llama/gqa-q4_0.gguf')), 2);
     const sizeAt = async (scale: number) => {
-      const png = (await pictured(view, 'png', { theme: 'light', scale })) as Uint8Array;
+      const png = (await pictured(view, 'png', 'a title', { theme: 'light', scale })) as Uint8Array;
       expect([...png.subarray(0, 4)]).toEqual([0x89, 0x50, 0x4e, 0x47]);
       return new DataView(png.buffer, png.byteOffset).getUint32(16);
     };

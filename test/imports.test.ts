@@ -62,11 +62,13 @@ type Room =
   | 'models'
   | 'io'
   | 'commands'
+  | 'page'
   | 'cli';
 
 /** The core of the graph: tensor, op, graph, weights, hparams; the rest of graph/ has rooms of its own. */
 const roomOf = (file: string): Room => {
-  const [, room] = /^graph\/(ops|blocks|lower|device|print)\//.exec(file) ?? /^(models|io|commands)\//.exec(file) ?? [];
+  const [, room] =
+    /^graph\/(ops|blocks|lower|device|print)\//.exec(file) ?? /^(models|io|commands|page)\//.exec(file) ?? [];
   if (room) return room as Room;
   if (file === 'graph/builder.ts') return 'builder';
   if (/^graph\/[^/]+$/.test(file)) return 'core';
@@ -88,6 +90,8 @@ const values: Readonly<Record<Room, readonly Room[]>> = {
   print: ['ops', 'core'],
   models: ['blocks', 'ops', 'core', 'errors'],
   io: ['errors'],
+  // Runs in a browser.
+  page: ['print'],
   commands: ['models', 'device', 'lower', 'print', 'builder', 'core', 'io', 'errors'],
   cli: ['commands', 'errors'],
 };

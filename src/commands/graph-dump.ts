@@ -36,7 +36,7 @@ export const graphDumpCommand = command({
         return writeOutput(flags.output, await valuesText(chosen, valueTokens(source, flags.ids, flags.prompt)));
       if (format === 'onnx') return writeOutput(flags.output, await onnxOf(chosen, flags));
       const view = filtered(await viewAtStage(chosen, flags), flags);
-      return writeOutput(flags.output, await pictured(view, format, flags));
+      return writeOutput(flags.output, await pictured(view, format, `${chosen.arch} ${chosen.part}`, flags));
     });
     return 0;
   },

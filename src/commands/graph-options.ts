@@ -4,7 +4,7 @@ import type { Parsed } from './command.ts';
 import { optionGroup } from './command.ts';
 import { deviceOptions, modelOptions, reportOptions } from './options.ts';
 
-export const formats = ['text', 'dot', 'json', 'mermaid', 'svg', 'png', 'onnx'] as const;
+export const formats = ['text', 'dot', 'json', 'mermaid', 'svg', 'png', 'html', 'onnx'] as const;
 export type Format = (typeof formats)[number];
 
 const { 'flash-attn': flashAttention } = deviceOptions;

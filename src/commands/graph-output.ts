@@ -11,6 +11,7 @@ import { themes } from '../graph/print/theme.ts';
 import type { View } from '../graph/print/view.ts';
 import { svgToPng } from '../io/image/svg.ts';
 import { drawSvg } from '../io/picture/graphviz.ts';
+import { writePage } from '../io/picture/page.ts';
 import type { Format } from './graph-options.ts';
 import { write } from './terminal.ts';
 
@@ -23,6 +24,7 @@ const byExtension: Readonly<Record<string, Format>> = {
   '.mermaid': 'mermaid',
   '.svg': 'svg',
   '.png': 'png',
+  '.html': 'html',
   '.onnx': 'onnx',
 };
 
@@ -45,6 +47,7 @@ const MAX_BOXES = 2500;
 export const pictured = async (
   view: View,
   format: Exclude<Format, 'onnx'>,
+  title: string,
   { theme, scale }: { readonly theme: ThemeName; readonly scale: number },
 ): Promise<string | Uint8Array> => {
   switch (format) {
@@ -56,6 +59,8 @@ export const pictured = async (
       return printMermaid(view);
     case 'dot':
       return printDot(view, { theme: themes[theme] });
+    case 'html':
+      return writePage(title, { name: view.name, boxes: view.boxes, outputs: view.outputs });
     case 'svg':
     case 'png': {
       if (view.boxes.length > MAX_BOXES)

@@ -3,10 +3,12 @@ import { UserError } from '../errors.ts';
 import type { HostTensor } from '../graph/device/engine.ts';
 import { openSession } from '../graph/device/session.ts';
 import type { Graph } from '../graph/graph.ts';
+import { allSizes } from '../graph/graph.ts';
 import { lower } from '../graph/lower/lower.ts';
 import { llamaNames } from '../graph/print/llama-names.ts';
 import { printValues } from '../graph/print/values.ts';
 import type { Tensor } from '../graph/tensor.ts';
+import { resolve } from '../graph/tensor.ts';
 import type { WeightSource } from '../graph/weights.ts';
 import { readTokenizer } from '../io/text/tokenizer.ts';
 import { findDevice } from './devices.ts';
@@ -68,9 +70,11 @@ export const valuesText = async ({ graph }: ChosenGraph, ids: readonly number[])
   const theirs = llamaNames(graph);
   const nameOf = (node: Tensor): string => theirs.get(node)?.name ?? node.name;
   const computed = await computeAll(graph, ids);
+  const n = ids.length;
+  const sizes = allSizes(graph, { B: 1, T: n, nKv: n, nCtx: n, nOut: n });
   const dimsOf = new Map(computed.map(({ node, value }) => [node, value.dims]));
   const extentsOf = (node: Tensor): readonly number[] =>
-    [...(dimsOf.get(node) ?? node.shape.map((dim) => (typeof dim === 'number' ? dim : ids.length)))].reverse();
+    [...(dimsOf.get(node) ?? resolve(node.shape, sizes))].reverse();
   return computed
     .map(({ node, value }) =>
       printValues({

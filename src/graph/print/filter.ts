@@ -1,6 +1,7 @@
 /** Smaller views of a graph: some layers, some operations, layers or blocks as one box, alike layers as one. */
+
+import { layerNumber, layerOf } from './layers.ts';
 import type { Box, View } from './view.ts';
-import { layerNumber, layerOf } from './view.ts';
 
 /** The boxes that `keep` wants, and what they read as far as it is no computation of its own. */
 const kept = (view: View, keep: (box: Box) => boolean): View => {
@@ -48,8 +49,21 @@ export const onlyOperations = (view: View, glob: string): View => {
 };
 
 /** Boxes of the same first `depth` steps of their paths become one: 1 shows layers, 2 the blocks in them. */
-export const folded = (view: View, depth: number): View => {
-  const groupOf = ({ path, id }: Box) => (path.length === 0 ? id : path.slice(0, depth).join('/'));
+export const folded = (view: View, depth: number): View =>
+  foldedWhere(view, (group, path) => {
+    const level = group.split('/').length;
+    return level < depth && level < path.length;
+  });
+
+/** The boxes of each outermost group that is not open become one. A group is a beginning of a path, joined. */
+export const foldedWhere = (view: View, isOpen: (group: string, path: readonly string[]) => boolean): View => {
+  const groupOf = ({ path, id }: Box): string => {
+    for (let n = 1; n <= path.length; n++) {
+      const group = path.slice(0, n).join('/');
+      if (!isOpen(group, path)) return group;
+    }
+    return id;
+  };
   const groups = new Map<string, Box[]>();
   for (const box of view.boxes) {
     const group = groups.get(groupOf(box));
@@ -67,33 +81,32 @@ export const folded = (view: View, depth: number): View => {
     const key = groupOf(box);
     const members = groups.get(key) ?? [];
     if (lastOf.get(key) !== box.id) return [];
-    if (box.path.length === 0) return [{ ...box, inputs: unique(box.inputs.map((id) => groupOfId.get(id) ?? id)) }];
-    return [asOne(key, members, { depth, groupOfId, isRead })];
+    if (key === box.id) return [{ ...box, inputs: box.inputs.map((id) => groupOfId.get(id) ?? id) }];
+    return [asOne(key, members, { groupOfId, isRead })];
   });
   const outputs = view.outputs.map(({ name, id }) => ({ name, id: groupOfId.get(id) ?? id }));
   return { ...view, boxes, outputs };
 };
 
 interface Folding {
-  readonly depth: number;
   readonly groupOfId: ReadonlyMap<string, string>;
   readonly isRead: ReadonlyMap<string, boolean>;
 }
 
 /** One box for all of a group: its shape is that of the last member that somebody outside reads. */
-const asOne = (key: string, members: readonly Box[], { depth, groupOfId, isRead }: Folding): Box => {
+const asOne = (key: string, members: readonly Box[], { groupOfId, isRead }: Folding): Box => {
   const result = members.findLast(({ id }) => isRead.get(id)) ?? (members.at(-1) as Box);
   const inputs = unique(
     members.flatMap((m) => m.inputs.map((id) => groupOfId.get(id) ?? id)).filter((id) => id !== key),
   );
-  const path = (members[0] as Box).path.slice(0, depth);
+  const path = key.split('/');
   const computed = members.filter(({ nOp }) => nOp > 0);
   const costs = members.flatMap(({ cost }) => cost ?? []);
   return {
     id: key,
     op: (path.at(-1) ?? key).replace(/#\d+$/, ''),
     kind: 'block',
-    symbol: computed.length === 1 ? (computed[0] as Box).symbol : `${computed.length} ops`,
+    symbol: computed.length <= 1 ? (computed[0] ?? result).symbol : `${computed.length} ops`,
     dtype: result.dtype,
     shape: result.shape,
     inputs,

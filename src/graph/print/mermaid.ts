@@ -1,7 +1,8 @@
 /** A view as a Mermaid flowchart, which GitHub and GitLab draw in Markdown. */
+
+import { layerOf } from './layers.ts';
 import { themes } from './theme.ts';
 import type { Box, View } from './view.ts';
-import { layerOf } from './view.ts';
 
 export const printMermaid = (view: View): string => {
   const ids = new Map(view.boxes.map(({ id }, i) => [id, `n${i}`]));

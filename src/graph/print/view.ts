@@ -88,11 +88,3 @@ const isWeight = (value: unknown): boolean => typeof value === 'object' && value
 /** The shape with the sizes that are known. */
 export const withSizes = (shape: Shape, sizes: Sizes): Shape =>
   shape.map((dim) => (typeof dim === 'number' ? dim : (sizes[dim] ?? dim)));
-
-/** The layer a path leads through: 'blk.3' of 'blk.3', 'attention'. */
-export const layerOf = ({ path }: Pick<Box, 'path'>): string | undefined => path.find((name) => LAYER.test(name));
-
-/** The number of a layer. */
-export const layerNumber = (layer: string): number => Number(LAYER.exec(layer)?.[1]);
-
-const LAYER = /\.(\d+)$/;
