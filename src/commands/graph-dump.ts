@@ -1,13 +1,16 @@
 /** `grafo graph-dump`: the graph of a model, from its header alone, in many forms. */
 
 import { UserError } from '../errors.ts';
+import { diffViews, isEmpty, mergedView, printDiff } from '../graph/print/diff.ts';
 import { folded, onlyLayers, onlyOperations, repeatsCollapsed, withoutWeights } from '../graph/print/filter.ts';
 import type { View } from '../graph/print/view.ts';
 import { command } from './command.ts';
+import { comparison, flagsWith } from './graph-compare.ts';
 import { measured } from './graph-measures.ts';
 import { chooseGraph, withSource } from './graph-model.ts';
-import type { GraphFlags } from './graph-options.ts';
+import type { Format, GraphFlags } from './graph-options.ts';
 import { graphOptions } from './graph-options.ts';
+import type { ViewFormat } from './graph-output.ts';
 import { formatOf, pictured, writeOutput } from './graph-output.ts';
 import { onnxOf, viewAtStage } from './graph-stage.ts';
 import { valuesText, valueTokens } from './graph-values.ts';
@@ -22,10 +25,19 @@ export const graphDumpCommand = command({
     ['grafo graph-dump -m model.gguf --layer 0 -o layer.png', 'every operation of the first layer'],
     ['grafo graph-dump -m model.gguf --cost --tokens 512', 'what a prompt and a token cost, by block'],
     ['grafo graph-dump -m model.gguf --values -p "Once"', 'every tensor of a run, to be compared with llama.cpp'],
+    ['grafo graph-dump -m model.gguf --stage onnx --diff fa=on fa=off', 'what fused kernels change'],
+    ['grafo graph-dump --compare llama vit whisper deepseek', 'what the models have in common'],
     ['grafo graph-dump --arch deepseek-v3 --part decode --past 4095 --format json', 'without a file'],
   ],
-  async run(flags) {
+  operands: 'MODEL',
+  async run(flags, words) {
     const format = formatOf(flags.format, flags.output);
+    if (flags.compare) {
+      await writeOutput(flags.output, await comparison(words, format, flags.type));
+      return 0;
+    }
+    if (flags.diff) return difference(flags, format, words);
+    if (words.length > 0) throw new UserError('usage', `'${words[0]}' belongs to no flag`, `-m ${words[0]}?`);
     const measure = flags.cost ? 'cost' : flags.memory ? 'memory' : undefined;
     if (measure !== undefined && format !== 'text' && format !== 'json')
       throw new UserError('usage', `--${measure} is text or json, not ${format}`);
@@ -36,11 +48,43 @@ export const graphDumpCommand = command({
         return writeOutput(flags.output, await valuesText(chosen, valueTokens(source, flags.ids, flags.prompt)));
       if (format === 'onnx') return writeOutput(flags.output, await onnxOf(chosen, flags));
       const view = filtered(await viewAtStage(chosen, flags), flags);
-      return writeOutput(flags.output, await pictured(view, format, `${chosen.arch} ${chosen.part}`, flags));
+      return writeOutput(
+        flags.output,
+        await pictured(view, viewFormat(format), `${chosen.arch} ${chosen.part}`, flags),
+      );
     });
     return 0;
   },
 });
+
+const viewFormat = (format: Format): ViewFormat => {
+  if (format === 'onnx' || format === 'markdown') throw new UserError('usage', `this is not written as ${format}`);
+  return format;
+};
+
+/** Writes how two views differ, as text, JSON or a picture of both in one; 1 if they do. */
+const difference = async (flags: GraphFlags, format: Format, words: readonly string[]): Promise<number> => {
+  const [a, b, ...rest] = words;
+  if (a === undefined || b === undefined || rest.length > 0)
+    throw new UserError(
+      'usage',
+      '--diff takes two: files, parts or settings',
+      'as in --diff old.gguf new.gguf, -m model.gguf --diff fa=on fa=off',
+    );
+  const [before, after] = [await viewFor(flagsWith(flags, a)), await viewFor(flagsWith(flags, b))];
+  const diff = diffViews(before, after);
+  if (format === 'text') await writeOutput(flags.output, printDiff(diff));
+  else if (format === 'json') await writeOutput(flags.output, `${JSON.stringify(diff, undefined, 1)}\n`);
+  else
+    await writeOutput(
+      flags.output,
+      await pictured(mergedView(before, after), viewFormat(format), `${a} and ${b}`, flags),
+    );
+  return isEmpty(diff) ? 0 : 1;
+};
+
+const viewFor = (flags: GraphFlags): Promise<View> =>
+  withSource(flags, async (source) => filtered(await viewAtStage(chooseGraph(source, flags), flags), flags));
 
 /** The filters in the order in which they make sense together: layers, operations, weights, boxes, repeats. */
 const filtered = (view: View, flags: GraphFlags): View => {

@@ -4,7 +4,7 @@ import type { Parsed } from './command.ts';
 import { optionGroup } from './command.ts';
 import { deviceOptions, modelOptions, reportOptions } from './options.ts';
 
-export const formats = ['text', 'dot', 'json', 'mermaid', 'svg', 'png', 'html', 'onnx'] as const;
+export const formats = ['text', 'dot', 'json', 'mermaid', 'svg', 'png', 'html', 'onnx', 'markdown'] as const;
 export type Format = (typeof formats)[number];
 
 const { 'flash-attn': flashAttention } = deviceOptions;
@@ -60,6 +60,8 @@ export const graphOptions = {
   }),
   ...optionGroup('Measures', {
     cost: { type: 'boolean', default: false, describe: 'FLOPs, bytes, parameters of a prompt and a token' },
+    diff: { type: 'boolean', default: false, describe: 'A B: files, parts or settings; exit 1 if different' },
+    compare: { type: 'boolean', default: false, describe: 'A B ...: what models have in common' },
     values: { type: 'boolean', default: false, describe: 'run once, print all tensors as llama-eval-callback' },
     prompt: { alias: 'p', type: 'string', placeholder: 'TEXT', describe: 'what --values runs' },
     ids: { type: 'string', placeholder: 'N,...', describe: 'what --values runs, as tokens' },

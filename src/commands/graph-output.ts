@@ -25,6 +25,7 @@ const byExtension: Readonly<Record<string, Format>> = {
   '.svg': 'svg',
   '.png': 'png',
   '.html': 'html',
+  '.md': 'markdown',
   '.onnx': 'onnx',
 };
 
@@ -44,9 +45,12 @@ export const formatOf = (flag: Format | undefined, file: string | undefined): Fo
 /** Graphviz takes minutes and gigabytes for more than this, and nobody reads such a picture. */
 const MAX_BOXES = 2500;
 
+/** The formats of a view. */
+export type ViewFormat = Exclude<Format, 'onnx' | 'markdown'>;
+
 export const pictured = async (
   view: View,
-  format: Exclude<Format, 'onnx'>,
+  format: ViewFormat,
   title: string,
   { theme, scale }: { readonly theme: ThemeName; readonly scale: number },
 ): Promise<string | Uint8Array> => {

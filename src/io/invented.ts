@@ -256,6 +256,10 @@ const FAMILIES: Readonly<Record<string, string>> = {
   whisper: 'whisper-base',
 };
 
+/** Whether a name stands for an architecture or a shape. */
+export const isInvented = (name: string): boolean =>
+  name in FAMILIES || name in shapes || Object.values(shapes).some(({ arch }) => arch === name);
+
 const shapeNamed = (name: string): Shape => {
   const shape = shapes[name] ?? Object.values(shapes).find(({ arch }) => arch === name);
   if (shape) return shape;

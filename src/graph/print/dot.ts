@@ -90,7 +90,7 @@ const boxLine = (box: Box, view: View, theme: Theme): string => {
       ? `<x>${name}|${escaped(extents)}`
       : `${name}|${escaped(extents)}|<x>${escaped(box.symbol)}`;
   const shape = box.kind === 'block' ? 'Mrecord' : 'record';
-  return `${quoted(box.id)} [ style = filled; fillcolor = ${quoted(theme.fill[box.kind])}; shape = ${shape}; label=${quoted(label)}; ]`;
+  return `${quoted(box.id)} [ style = filled; fillcolor = ${quoted(box.mark ? theme.mark[box.mark] : theme.fill[box.kind])}; shape = ${shape}; label=${quoted(label)}; ]`;
 };
 
 /** ggml's words, a step away from the line; where there is one input, or a block, the number says nothing. */

@@ -1,5 +1,6 @@
 /** Colours of pictures, by kind of operation, for light and dark surroundings. */
 import type { Kind } from './kinds.ts';
+import type { Box } from './view.ts';
 
 export type ThemeName = 'light' | 'dark';
 
@@ -10,6 +11,8 @@ export interface Theme {
   readonly layer: string;
   readonly block: string;
   readonly fill: Readonly<Record<Kind, string>>;
+  /** Of what differs between two graphs, instead of its kind's colour. */
+  readonly mark: Readonly<Record<NonNullable<Box['mark']>, string>>;
 }
 
 export const themes: Readonly<Record<ThemeName, Theme>> = {
@@ -19,6 +22,7 @@ export const themes: Readonly<Record<ThemeName, Theme>> = {
     line: '#6a737d',
     layer: '#f3f5f8',
     block: '#e8ecf1',
+    mark: { added: '#7ee29b', removed: '#ff9d9d', changed: '#ffd866' },
     fill: {
       leaf: '#ffc0cb',
       weight: '#fde7ec',
@@ -39,6 +43,7 @@ export const themes: Readonly<Record<ThemeName, Theme>> = {
     line: '#8b97a5',
     layer: '#171d24',
     block: '#1f2730',
+    mark: { added: '#1a6b35', removed: '#8a2430', changed: '#6e5a00' },
     fill: {
       leaf: '#7a2f45',
       weight: '#48273a',

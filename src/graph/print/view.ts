@@ -28,6 +28,8 @@ export interface Box {
   /** Operations it stands for, and values of weights in it. */
   readonly nOp: number;
   readonly nParameter: number;
+  /** Where two views are shown in one: how the second differs from the first. */
+  readonly mark?: 'added' | 'removed' | 'changed';
   /** Present where all sizes are known: of one use. */
   readonly cost?: { readonly flops: number; readonly bytes: number };
 }
