@@ -1,17 +1,21 @@
 /** `grafo graph-dump`: the graph of a model, from its header alone, in many forms. */
 
 import { UserError } from '../errors.ts';
+import { deviceId } from '../graph/device/device.ts';
 import { diffViews, isEmpty, mergedView, printDiff } from '../graph/print/diff.ts';
 import { folded, onlyLayers, onlyOperations, repeatsCollapsed, withoutWeights } from '../graph/print/filter.ts';
+import { printProfile } from '../graph/print/profile.ts';
 import type { View } from '../graph/print/view.ts';
+import type { WeightSource } from '../graph/weights.ts';
 import { command } from './command.ts';
 import { comparison, flagsWith } from './graph-compare.ts';
-import { measured } from './graph-measures.ts';
+import { measured, measuredParts } from './graph-measures.ts';
 import { chooseGraph, withSource } from './graph-model.ts';
 import type { Format, GraphFlags } from './graph-options.ts';
 import { graphOptions } from './graph-options.ts';
 import type { ViewFormat } from './graph-output.ts';
 import { formatOf, pictured, writeOutput } from './graph-output.ts';
+import { profilePart, profileTitle } from './graph-profile.ts';
 import { onnxOf, viewAtStage } from './graph-stage.ts';
 import { valuesText, valueTokens } from './graph-values.ts';
 
@@ -27,6 +31,7 @@ export const graphDumpCommand = command({
     ['grafo graph-dump -m model.gguf --values -p "Once"', 'every tensor of a run, to be compared with llama.cpp'],
     ['grafo graph-dump -m model.gguf --stage onnx --diff fa=on fa=off', 'what fused kernels change'],
     ['grafo graph-dump --compare llama vit whisper deepseek', 'what the models have in common'],
+    ['grafo graph-dump -m model.gguf --profile --part decode --past 500', 'where the time of a token goes'],
     ['grafo graph-dump --arch deepseek-v3 --part decode --past 4095 --format json', 'without a file'],
   ],
   operands: 'MODEL',
@@ -38,11 +43,15 @@ export const graphDumpCommand = command({
     }
     if (flags.diff) return difference(flags, format, words);
     if (words.length > 0) throw new UserError('usage', `'${words[0]}' belongs to no flag`, `-m ${words[0]}?`);
+    if (flags.values && flags.model === undefined)
+      throw new UserError('usage', '--values runs a model', 'give its file with -m');
     const measure = flags.cost ? 'cost' : flags.memory ? 'memory' : undefined;
     if (measure !== undefined && format !== 'text' && format !== 'json')
       throw new UserError('usage', `--${measure} is text or json, not ${format}`);
     await withSource(flags, async (source) => {
-      if (measure !== undefined) return writeOutput(flags.output, measured(source, measure, { ...flags, format }));
+      if (flags.profile) return writeOutput(flags.output, await profiles(source, flags, format));
+      if (measure !== undefined)
+        return writeOutput(flags.output, await measured(source, measure, { ...flags, format }));
       const chosen = chooseGraph(source, flags);
       if (flags.values)
         return writeOutput(flags.output, await valuesText(chosen, valueTokens(source, flags.ids, flags.prompt)));
@@ -56,6 +65,25 @@ export const graphDumpCommand = command({
     return 0;
   },
 });
+
+/** The profile of each part that is measured, as text or as one JSON list. */
+const profiles = async (source: WeightSource, flags: GraphFlags, format: Format): Promise<string> => {
+  if (format !== 'text' && format !== 'json') throw new UserError('usage', `--profile is text or json, not ${format}`);
+  const texts: string[] = [];
+  const values: unknown[] = [];
+  for (const chosen of measuredParts(source, flags)) {
+    const profile = await profilePart(chosen, flags);
+    texts.push(printProfile(profile.times, profileTitle(profile, chosen)));
+    values.push({
+      arch: chosen.arch,
+      part: chosen.part,
+      sizes: chosen.sizes,
+      device: deviceId(profile.device),
+      nodes: profile.times,
+    });
+  }
+  return format === 'json' ? `${JSON.stringify(values, undefined, 1)}\n` : texts.join('\n');
+};
 
 const viewFormat = (format: Format): ViewFormat => {
   if (format === 'onnx' || format === 'markdown') throw new UserError('usage', `this is not written as ${format}`);

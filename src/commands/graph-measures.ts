@@ -1,19 +1,24 @@
 /** `--cost` and `--memory`: what a part's graph would take, as tables or JSON. */
+
+import { measureMachine } from '../graph/device/measure.ts';
 import { memoryOf } from '../graph/memory.ts';
-import { costRows, costTotal, printCost } from '../graph/print/cost.ts';
+import type { Machine } from '../graph/print/cost.ts';
+import { costRows, costTotal, printCost, quantity } from '../graph/print/cost.ts';
 import { folded, repeatsCollapsed } from '../graph/print/filter.ts';
 import { printMemory } from '../graph/print/memory.ts';
 import { viewOf } from '../graph/print/view.ts';
 import type { WeightSource } from '../graph/weights.ts';
+import { findDevice } from './devices.ts';
 import type { ChosenGraph } from './graph-model.ts';
 import { chooseGraph } from './graph-model.ts';
 import type { GraphFlags } from './graph-options.ts';
+import { cacheFolder, physicalCores } from './options.ts';
 
 /** What a prompt has where nobody says it, and how much stands before the token that comes after it. */
 const PROMPT = 512;
 
 /** The parts to be measured: what is asked for, or a prompt and a token after it where the model writes text. */
-const measuredParts = (source: WeightSource, flags: GraphFlags): readonly ChosenGraph[] => {
+export const measuredParts = (source: WeightSource, flags: GraphFlags): readonly ChosenGraph[] => {
   const { tokens, past, seqs = 1 } = flags;
   const [nPrompt, nPast] = [tokens ?? PROMPT, past ?? tokens ?? PROMPT];
   const { part } = chooseGraph(source, flags);
@@ -34,9 +39,9 @@ const titleOf = ({ arch, part, graph, sizes }: ChosenGraph): string => {
 
 const reports = {
   cost: {
-    text(chosen: ChosenGraph, depth: number): string {
+    text(chosen: ChosenGraph, depth: number, machine?: Machine): string {
       const view = repeatsCollapsed(folded(viewOf(chosen.graph, chosen.sizes), depth));
-      return printCost(view, titleOf(chosen));
+      return printCost(view, titleOf(chosen), machine);
     },
     json({ arch, part, graph, sizes }: ChosenGraph, depth: number): unknown {
       const rows = costRows(folded(viewOf(graph, sizes), depth));
@@ -62,16 +67,24 @@ const reports = {
 } as const;
 
 /** The report of all parts, as text or as one JSON list. */
-export const measured = (source: WeightSource, what: 'cost' | 'memory', flags: GraphFlags): string => {
+export const measured = async (source: WeightSource, what: 'cost' | 'memory', flags: GraphFlags): Promise<string> => {
   const parts = measuredParts(source, flags);
   const depth = flags.depth ?? MODULES;
-  if (flags.format === 'json')
-    return `${JSON.stringify(
-      parts.map((p) => reports[what].json(p, depth)),
-      undefined,
-      1,
-    )}\n`;
-  return parts.map((p) => reports[what].text(p, depth)).join('\n');
+  const machine = what === 'cost' && flags.bound ? await measureProcessor(flags) : undefined;
+  if (flags.format === 'json') {
+    const values = parts.map((part) => reports[what].json(part, depth));
+    return `${JSON.stringify(machine ? { machine, parts: values } : values, undefined, 1)}\n`;
+  }
+  const texts = parts.map((part) => reports[what].text(part, depth, machine));
+  return [...(machine ? [machineLine(machine)] : []), ...texts].join('\n');
 };
+
+const measureProcessor = async (flags: GraphFlags): Promise<Machine> => {
+  const { device } = await findDevice({ kind: 'named', provider: 'cpu', index: 0 }, 0);
+  return measureMachine(device, flags.threads ?? physicalCores(), cacheFolder());
+};
+
+const machineLine = ({ flopsPerSecond, bytesPerSecond }: Machine): string =>
+  `this processor: ${quantity(flopsPerSecond)}FLOP/s in float32, ${quantity(bytesPerSecond)}B/s\n`;
 
 const MODULES = 2;

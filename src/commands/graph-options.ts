@@ -62,9 +62,13 @@ export const graphOptions = {
     cost: { type: 'boolean', default: false, describe: 'FLOPs, bytes, parameters of a prompt and a token' },
     diff: { type: 'boolean', default: false, describe: 'A B: files, parts or settings; exit 1 if different' },
     compare: { type: 'boolean', default: false, describe: 'A B ...: what models have in common' },
+    profile: { type: 'boolean', default: false, describe: 'run for real: time and device of every block' },
+    device: deviceOptions.device,
+    threads: deviceOptions.threads,
     values: { type: 'boolean', default: false, describe: 'run once, print all tensors as llama-eval-callback' },
     prompt: { alias: 'p', type: 'string', placeholder: 'TEXT', describe: 'what --values runs' },
     ids: { type: 'string', placeholder: 'N,...', describe: 'what --values runs, as tokens' },
+    bound: { type: 'boolean', default: false, describe: 'with --cost: the least time on this processor, measured' },
     memory: { type: 'boolean', default: false, describe: 'weights, cache, and what lives in between' },
   }),
   ...optionGroup('Output', {

@@ -67,7 +67,7 @@ export const HEAD_LINEAR = op<2, { isTurned: boolean }>({
 
 /** x times a layer's weight, plus its bias where it has one. The node is named after the weight. */
 export const linear = (g: GraphBuilder, x: Tensor, { weight, bias }: Linear): Tensor => {
-  const label = weight.name.replace(/^(.*\.)?([^.]+)\.weight$/, '$2');
+  const label = weight.name.replace(/^(.*\.)?([^.]+)\.weight(\[.*\])?$/, '$2$3');
   const y = g.add(LINEAR, [x, g.weight(weight)], undefined, label);
   return bias ? g.add(BIAS, [y, g.weight(bias)], undefined) : y;
 };
