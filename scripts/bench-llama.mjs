@@ -1,6 +1,6 @@
 /**
- * How fast grafo runs a llama of random weights on the CPU, beside llama.cpp where node-llama-cpp is installed.
- * Build first: npm run build; then: node scripts/bench-llama.mjs [--type q4_0] [--threads 2] [--rounds 3] [--peer FOLDER]
+ * How fast grafo runs a language model of random weights on the CPU, beside llama.cpp where node-llama-cpp is installed.
+ * Build first: npm run build; then: node scripts/bench-llama.mjs [--type q4_0|q4_k_m|...] [--threads 2] [--rounds 3] [--peer FOLDER]
  * FOLDER holds the node_modules with node-llama-cpp. Engines take turns, round by round; the table has medians of rounds.
  */
 import { execFile } from 'node:child_process';
@@ -10,10 +10,9 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs, promisify } from 'node:util';
 import { writeGguf } from '../dist/io/gguf/writer.js';
-import { llamaShape, randomSource, tinyLlama } from '../dist/io/random.js';
+import { randomSource } from '../dist/io/random.js';
 import { median, POSITIONS } from './bench/measure.mjs';
-
-const SHAPES = { 'tinyllama-1.1b': tinyLlama };
+import { SHAPES } from './bench/shapes.mjs';
 
 const { values } = parseArgs({
   options: {
@@ -61,7 +60,7 @@ const cell = (results, take, show) => {
 };
 
 try {
-  const model = llamaShape({ ...shape, type: values.type });
+  const model = shape(values.type);
   await writeGguf(file, { metadata: model.metadata, tensors: [...randomSource(model).tensors.values()] });
   const engines = { grafo: [], ...(values.peer && { peer: [] }) };
   for (let i = 0; i < Number(values.rounds); i++) {

@@ -4,13 +4,8 @@
  */
 import { parseArgs } from 'node:util';
 import { writeGguf } from '../dist/io/gguf/writer.js';
-import { llamaShape, randomSource, tinyLlama } from '../dist/io/random.js';
-import { deepseek2Shape, v2LiteCut } from '../dist/io/random-deepseek.js';
-
-const SHAPES = {
-  'tinyllama-1.1b': (type) => llamaShape({ ...tinyLlama, type }),
-  'v2-lite-4-layers': (type) => deepseek2Shape({ ...v2LiteCut, type }),
-};
+import { randomSource } from '../dist/io/random.js';
+import { SHAPES } from './bench/shapes.mjs';
 
 const { positionals, values } = parseArgs({
   allowPositionals: true,
@@ -20,7 +15,7 @@ const [out] = positionals;
 const shape = SHAPES[values.shape];
 if (!out || !shape) {
   console.error(
-    `usage: node scripts/random-gguf.mjs OUT [--shape ${Object.keys(SHAPES).join('|')}] [--type f32|f16|bf16|q4_0|q8_0]`,
+    `usage: node scripts/random-gguf.mjs OUT [--shape ${Object.keys(SHAPES).join('|')}] [--type f16|q4_0|q4_k_m|q6_k|q8_0|...]`,
   );
   process.exit(2);
 }

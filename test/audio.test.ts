@@ -291,6 +291,16 @@ describe('what only ffmpeg reads', () => {
     expect(await withPath(folder, () => monoOf(m4a))).toEqual(jfk.slice(5120, 5120 + 8000));
   });
 
+  it('may be the codec of a WAV file', async () => {
+    const path = join(scratch, 'adpcm.wav');
+    const bytes = readFileSync(fixture('audio/jfk.wav')).subarray(0, 4000);
+    bytes.writeUInt16LE(0x11, 20);
+    writeFileSync(path, bytes);
+    await expect(withPath(join(scratch, 'empty'), () => monoOf(path))).rejects.toThrow(
+      `cannot read '${path}': grafo reads WAV files with IMA ADPCM only through ffmpeg, which is not installed here`,
+    );
+  });
+
   it.skipIf(process.platform === 'win32')('is refused with what it says where it fails', async () => {
     const folder = fakeFfmpeg('fails', "console.error('moov atom not found\\nmore'); process.exitCode = 1;");
     await expect(withPath(folder, () => monoOf(m4a))).rejects.toThrow(

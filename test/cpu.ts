@@ -101,7 +101,7 @@ export const runGraph = async (
 export const distance = (a: NdArray, b: NdArray): number => {
   const alike = a.dtype === b.dtype && a.dims.join() === b.dims.join() && a.values.length === b.values.length;
   if (!alike) return Number.POSITIVE_INFINITY;
-  const worst = a.values.map((x, i) => Math.abs(x - (b.values[i] ?? Number.NaN)));
+  const worst = a.values.map((x, i) => (x === b.values[i] ? 0 : Math.abs(x - (b.values[i] ?? Number.NaN)))); // -Infinity too
   return worst.some(Number.isNaN) ? Number.POSITIVE_INFINITY : worst.reduce((x, y) => Math.max(x, y), 0);
 };
 

@@ -6,8 +6,10 @@ import { GraphBuilder } from '../src/graph/builder.ts';
 import type { HostTensor } from '../src/graph/device/engine.ts';
 import { openSession } from '../src/graph/device/session.ts';
 import { lower } from '../src/graph/lower/lower.ts';
+import type { Compute } from '../src/graph/lower/target.ts';
 import { limitGroups, topK } from '../src/graph/ops/select.ts';
 import { type StoredTensor, type WeightRef, Weights } from '../src/graph/weights.ts';
+import { noise, weight as typedWeight } from './cpu.ts';
 import { nmse, scratch } from './fixtures.ts';
 
 /** Numbers from 0 to 1, the same in every run: Park & Miller 1988. */
@@ -33,11 +35,11 @@ const weight = (name: string, shape: readonly number[], values: Float32Array): W
 
 const cpu = { provider: 'cpu', index: 0, name: 'processor', state: { kind: 'available' } } as const;
 
-/** Runs a graph of one input `x` once on the CPU, in float32, with fused kernels or without. */
-const run = async (build: (g: GraphBuilder) => void, x: HostTensor, fused: boolean) => {
+/** Runs a graph of one input `x` once on the CPU, with fused kernels or without. */
+const run = async (build: (g: GraphBuilder) => void, x: HostTensor, fused: boolean, compute: Compute = 'f32') => {
   const g = new GraphBuilder('test');
   build(g);
-  const program = lower(g.build(), { provider: 'cpu', compute: 'f32', fused }, {});
+  const program = lower(g.build(), { provider: 'cpu', compute, fused }, {});
   const session = await openSession(program, cpu, { threads: 1, cacheFolder: join(scratch, 'cache') });
   try {
     return await session.run({ x });
@@ -184,4 +186,33 @@ describe.each([true, false])('a layer of experts (fused kernels %s)', (fused) =>
       expect(nmse(y?.data as Float32Array, said.subarray(0, nToken * N_EMBD))).toBeLessThan(1e-12);
     }
   });
+});
+
+describe('experts of any stored type', () => {
+  const [nExpert, width] = [4, 256];
+  const next = random(7);
+  const x = Float32Array.from({ length: 6 * width }, () => 2 * next() - 1);
+  const stored = (name: string, type: string): WeightRef =>
+    typedWeight(name, noise([nExpert, width, width], name.length), type);
+
+  it.each(['q4_k', 'q5_k', 'q6_k', 'q4_1', 'q5_0', 'q8_0', 'f16'])(
+    'of %s say in blocks what they say in float32',
+    async (type) => {
+      const m: MoeOptions = {
+        ...plain,
+        router: { weight: weight('router.weight', [nExpert, width], x.slice(0, nExpert * width)) },
+        gate: stored('gate', type),
+        up: stored('up', type),
+        // Mixtures give the down matrices another type.
+        down: stored('down', type === 'q4_k' ? 'q6_k' : type),
+        nExpertUsed: 2,
+      };
+      const build = (g: GraphBuilder) => g.output('y', moe(g, g.input('x', 'f32', ['B', 'T', width]), m));
+      // One token: most experts of a branch that runs have no rows.
+      const token = f32([1, 1, width], x.subarray(0, width));
+      const exact = (await run(build, token, true)).y?.data as Float32Array;
+      const rounded = (await run(build, token, true, 'block')).y?.data as Float32Array;
+      expect(nmse(rounded, exact)).toBeLessThan(1e-3);
+    },
+  );
 });

@@ -74,6 +74,36 @@ describe.each(packable)('a product with %s', (type) => {
   });
 });
 
+describe.each(['f32', 'bf16', 'q4_0', 'q4_k', 'q6_k'])('a product in int8 with weights of %s', (type) => {
+  const int8: Target = { ...cpu, compute: 'int8' };
+
+  it.each(WIDTHS)('differs by the rounding of both sides, in rows of %i', async (nIn) => {
+    const { weight, values } = await matrix(type, nIn);
+    const x = noise([2, 3, nIn], 1);
+    const error = nmse(await linearOf(weight, x, int8), productOf(x, values));
+    expect(error).toBeLessThan(5e-4);
+    expect(error).toBeGreaterThan(1e-6);
+  });
+
+  it('takes rows of a larger matrix', async () => {
+    const { weight, values } = await matrix(type, 256);
+    const x = noise([1, 2, 256], 1);
+    const part = { ...weight, name: 'part', shape: [9, 256], rows: { from: 5, to: 14 } };
+    const [whole, some] = [await linearOf(weight, x, int8), await linearOf(part, x, int8)];
+    expect(values).toHaveLength(N_OUT * 256);
+    for (const row of [0, 1]) {
+      const expected = whole.subarray(row * N_OUT + 5, row * N_OUT + 14);
+      expect(nmse(some.subarray(row * 9, row * 9 + 9), expected)).toBeLessThan(1e-12);
+    }
+  });
+
+  it('is one of blocks where a card has no such kernel', async () => {
+    const { weight, values } = await matrix(type, 256);
+    const x = noise([1, 2, 256], 1);
+    expect(nmse(await linearOf(weight, x, { ...card, compute: 'int8' }), productOf(x, values))).toBeLessThan(1e-11);
+  });
+});
+
 describe.each(quantTypes.map(({ name }) => name))('rows of a table of %s', (type) => {
   it.each(['block', 'f32'] as const)('are exact with compute %s', async (compute) => {
     const { weight, values } = await matrix(type, 256);

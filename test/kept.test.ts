@@ -139,6 +139,15 @@ describe('the second start', () => {
   });
 });
 
+it('values that are computed are part of the key: another rotation is another program', async () => {
+  const key = (freqBase: number) =>
+    withGguf(fixture('llama/gqa-q4_0.gguf'), async ({ metadata, tensors }) =>
+      keyOf(programFrom({ metadata: new Map([...metadata, ['llama.rope.freq_base', freqBase]]), tensors }), 'a file'),
+    );
+  expect(await key(10_000)).toBe(await key(10_000));
+  expect(await key(10_000)).not.toBe(await key(20_000));
+});
+
 describe('the packed form', () => {
   const packed = async (keeping: Keeping, program: Program): Promise<boolean> => {
     const key = keyOf(program, keeping.source);

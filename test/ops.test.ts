@@ -11,11 +11,11 @@ import { CONV, REFLECT, SEQUENCE } from '../src/graph/ops/conv.ts';
 import { RESIZE_GRID } from '../src/graph/ops/grid.ts';
 import { APPEND, INPUT, ROPE_TABLE, STATE, WEIGHT } from '../src/graph/ops/leaves.ts';
 import { LSTM } from '../src/graph/ops/lstm.ts';
-import { BIAS, EXPERT_LINEAR, LINEAR } from '../src/graph/ops/matmul.ts';
+import { BIAS, EXPERT_LINEAR, HEAD_LINEAR, LINEAR } from '../src/graph/ops/matmul.ts';
 import { LAYER_NORM, RMS_NORM } from '../src/graph/ops/norm.ts';
 import type { RopeTable } from '../src/graph/ops/rope-table.ts';
 import { ropeFrequencies } from '../src/graph/ops/rope-table.ts';
-import { PICK, ROWS, TAKE, TOP_K } from '../src/graph/ops/select.ts';
+import { LIMIT_GROUPS, PICK, ROWS, TAKE, TOP_K } from '../src/graph/ops/select.ts';
 import {
   CONCAT,
   concat,
@@ -25,6 +25,7 @@ import {
   MEAN_ROWS,
   MERGE_HEADS,
   PREPEND,
+  REPEAT_HEADS,
   REPEAT_ROWS,
   SLICE,
   SPLIT_HEADS,
@@ -210,6 +211,9 @@ const leaves: readonly Row[] = [
 ];
 
 const w53 = noise([5, 4], 11);
+const headRows = noise([2, 2, 3, 4], 51);
+const oneHead = noise([2, 1, 3, 5], 52);
+const headWeight = noise([2, 5, 4], 53);
 const experts = noise([3, 2, 4], 12);
 const choice = [2, 0, 2, 2, 0];
 
@@ -238,6 +242,22 @@ const products: readonly Row[] = [
     [given(noise([5, 4], 14), ['n', 4]), stored(experts), given(i64([5], choice), ['n'])],
     undefined,
     made([5, 2], (r, o) => sumOf(4, (i) => get(noise([5, 4], 14), r!, i) * get(experts, choice[r!]!, o!, i))),
+    { tolerance: 1e-6 },
+  ),
+  row(
+    HEAD_LINEAR,
+    "is each head's rows times the transpose of its own weight",
+    [given(headRows, ['B', 2, 'T', 4]), stored(headWeight)],
+    { isTurned: false },
+    made([2, 2, 3, 5], (b, h, t, o) => sumOf(4, (i) => get(headRows, b!, h!, t!, i) * get(headWeight, h!, o!, i))),
+    { tolerance: 1e-6 },
+  ),
+  row(
+    HEAD_LINEAR,
+    'gives one head to all, and takes a weight turned over',
+    [given(oneHead, ['B', 1, 'T', 5]), stored(headWeight)],
+    { isTurned: true },
+    made([2, 2, 3, 4], (b, h, t, o) => sumOf(5, (i) => get(oneHead, b!, 0, t!, i) * get(headWeight, h!, i, o!))),
     { tolerance: 1e-6 },
   ),
 ];
@@ -313,6 +333,13 @@ const selections: readonly Row[] = [
   ),
   row(PICK, 'may give no row at all', [given(near, ['n', 5]), given(i64([0], []), ['m'])], undefined, f32([0, 5], [])),
   row(
+    LIMIT_GROUPS,
+    'leaves the groups with the best two neighbours, of equals the first',
+    [given(f32([2, 6], [5, 0, 3, 3, 2, 1, 1, 1, 2, 0, 0, 2]), ['n', 6])],
+    { nGroup: 3, nGroupUsed: 1 },
+    f32([2, 6], [-Infinity, -Infinity, 3, 3, -Infinity, -Infinity, 1, 1, ...new Array<number>(4).fill(-Infinity)]),
+  ),
+  row(
     TOP_K,
     'gives the largest first, and of equals the earlier',
     [given(ties)],
@@ -340,6 +367,13 @@ const flat = noise([6, 5], 21);
 
 const rearrangements: readonly Row[] = [
   row(SPLIT_HEADS, 'moves heads apart', [given(x234, ['B', 'T', 4])], { nHead: 2 }, loops.splitHeads(x234, 2)),
+  row(
+    REPEAT_HEADS,
+    'gives one head to several',
+    [given(oneHead, ['B', 1, 'T', 5])],
+    { nHead: 3 },
+    made([2, 3, 3, 5], (b, _, t, i) => get(oneHead, b!, 0, t!, i!)),
+  ),
   row(SPLIT_HEADS, 'may have one head', [given(x234, ['B', 'T', 4])], { nHead: 1 }, loops.splitHeads(x234, 1)),
   row(MERGE_HEADS, 'brings heads together', [given(heads, ['B', 2, 'T', 4])], undefined, loops.mergeHeads(heads)),
   row(
@@ -921,6 +955,24 @@ describe('what operations refuse', () => {
     refusal(APPEND, [[1, 2, 8, 4], [1, 2, 'T', 4], ['T']], undefined, 'positions has shape [T], expected 2 axes'),
     refusal(LINEAR, [['T', 4], [8]], undefined, 'weight has shape [8], expected 2 axes'),
     refusal(
+      HEAD_LINEAR,
+      [
+        ['B', 3, 'T', 4],
+        [2, 8, 4],
+      ],
+      { isTurned: false },
+      '3 heads meet weights of 2',
+    ),
+    refusal(
+      HEAD_LINEAR,
+      [
+        ['B', 2, 'T', 4],
+        [2, 8, 4],
+      ],
+      { isTurned: true },
+      'rows of 4 times weights of 8',
+    ),
+    refusal(
       LINEAR,
       [
         ['T', 4],
@@ -961,6 +1013,9 @@ describe('what operations refuse', () => {
     refusal(TAKE, [['T', 4], ['T']], undefined, 'indices [T] into rows [T, 4]'),
     refusal(SPLIT_HEADS, [['T', 12]], { nHead: 3 }, 'x has shape [T, 12], expected 3 axes'),
     refusal(SPLIT_HEADS, [['B', 'T', 10]], { nHead: 3 }, 'width 10 does not divide into 3 heads'),
+    refusal(REPEAT_HEADS, [['B', 2, 'T', 4]], { nHead: 4 }, '2 heads where one is to be repeated'),
+    refusal(LIMIT_GROUPS, [['n', 6]], { nGroup: 4, nGroupUsed: 2 }, '6 do not divide into 4 groups'),
+    refusal(LIMIT_GROUPS, [['n', 6]], { nGroup: 3, nGroupUsed: 4 }, 'the best 4 of 3 groups'),
     refusal(MERGE_HEADS, [['B', 'T', 12]], undefined, 'x has shape [B, T, 12], expected 4 axes'),
     refusal(REPEAT_ROWS, [['B', 'T', 4]], { times: 2, name: 'n' }, 'x has shape [B, T, 4], expected 2 axes'),
     refusal(SUM_ROWS, [[4]], { every: 2, name: 'n' }, 'x has shape [4], expected 2 axes'),

@@ -2,8 +2,11 @@
 import { describe, expect, it } from 'vitest';
 import type { Token, Word } from '../src/io/transcript/segment.ts';
 import { oneWordEach, wordsOf } from '../src/io/transcript/words.ts';
+import { alignedSegments } from '../src/models/transcribe/aligned-segments.ts';
 import { alignmentPresets, headsFor, presetHeads } from '../src/models/transcribe/alignment-heads.ts';
 import { tokenPositions } from '../src/models/transcribe/dtw.ts';
+import type { Segment } from '../src/models/transcribe/segments.ts';
+import { specialTokens } from '../src/models/transcribe/special-tokens.ts';
 
 /** A head of which each row looks at one span, all else a little. */
 const head = (nCtx: number, spans: readonly (readonly [from: number, to: number])[], blur = 0.001): Float32Array => {
@@ -123,6 +126,68 @@ describe('positions of tokens', () => {
   });
 });
 
+describe('tokens of a window', () => {
+  const special = specialTokens(51_865);
+  const said = (id: number) => ({ id, p: 1, logProb: 0, timestamp: { id: 0, p: 0, sum: 0 } });
+  const segment = (ids: readonly number[]): Segment => ({
+    from: 0,
+    to: 100,
+    tokens: ids.map(said),
+    shown: ids,
+    isTurn: false,
+    noSpeechProb: 0,
+    avgLogProb: 0,
+    temperature: 0,
+  });
+  const german = special.languages.get('de')!;
+  const options = {
+    special,
+    language: german,
+    translate: false,
+    withTimestamps: true,
+    seek: 3000,
+    nHeard: 120,
+  };
+
+  it('are given to the model as one text, and get the times at which it looked', async () => {
+    const asked: number[][] = [];
+    // Rows: start, language, task, the one before the text, three words, the end.
+    const spans = [
+      [0, 60],
+      [0, 60],
+      [0, 60],
+      [0, 20],
+      [20, 40],
+      [40, 50],
+      [50, 60],
+      [50, 60],
+    ] as const;
+    const model = {
+      align: async (tokens: readonly number[]) => {
+        asked.push([...tokens]);
+        return { heads: [head(100, spans)], nCtx: 100 };
+      },
+    };
+    const { firstTimestamp, endOfText, startOfTranscript, transcribe, noTimestamps } = special;
+    const segments = [segment([firstTimestamp, 11, 12, firstTimestamp + 40]), segment([13])];
+    const [first, second] = await alignedSegments(model, segments, options);
+    expect(asked).toEqual([[startOfTranscript, german, transcribe, noTimestamps, 11, 12, 13, endOfText]]);
+    expect(first?.tokens.map(({ from, to, aligned }) => [from, to, aligned])).toEqual([
+      [undefined, undefined, undefined],
+      [3000, 3040, 3040],
+      [3040, 3080, 3080],
+      [undefined, undefined, undefined],
+    ]);
+    expect(second?.tokens.map(({ from, to }) => [from, to])).toEqual([[3080, 3100]]);
+  });
+
+  it('are not asked about where nothing is said', async () => {
+    const model = { align: () => Promise.reject(new Error('asked')) };
+    const silent = [segment([special.firstTimestamp])];
+    expect(await alignedSegments(model, silent, options)).toBe(silent);
+  });
+});
+
 describe('heads that align', () => {
   it('are known by the names that whisper.cpp has for models', () => {
     expect(alignmentPresets).toHaveLength(12);
@@ -159,6 +224,8 @@ describe('words', () => {
       p: 0.5 + 0.5 * (id % 2),
       span: { from: 200 * id, to: 200 * (id + 1) },
     }));
+  /** Longer than any of these texts. */
+  const anywhere = { from: 0, to: 60_000 };
   const spans = (words: readonly Word[]) => words.map(({ text, from, to }) => [text, from, to]);
 
   it.each<readonly [title: string, language: string, texts: readonly string[], words: readonly unknown[]]>([
@@ -204,15 +271,15 @@ describe('words', () => {
     ['are none where nothing is said', 'en', ['[_BEG_]', '[_TT_50]'], []],
     ['may be punctuation alone', 'en', [' ...'], [[' ...', 0, 200]]],
   ])('%s', (_, language, texts, words) => {
-    expect(spans(wordsOf(tokens(...texts), language))).toEqual(words);
+    expect(spans(wordsOf(tokens(...texts), anywhere, language))).toEqual(words);
   });
 
   it('have the mean probability of their tokens', () => {
-    expect(wordsOf(tokens(' hel', 'lo'), 'en')[0]?.p).toBe(0.75);
+    expect(wordsOf(tokens(' hel', 'lo'), anywhere, 'en')[0]?.p).toBe(0.75);
   });
 
   it('are left out where their times are not known', () => {
-    expect(wordsOf([{ id: 1, text: ' a', isSpecial: false, p: 1 }], 'en')).toEqual([]);
+    expect(wordsOf([{ id: 1, text: ' a', isSpecial: false, p: 1 }], anywhere, 'en')).toEqual([]);
   });
 
   it('at the edges of sentences give up the pauses in them', () => {
@@ -227,7 +294,7 @@ describe('words', () => {
       [' go', 8200, 9900],
     ];
     const timed = said.map(([text, from, to], id) => ({ id, text, isSpecial: false, p: 1, span: { from, to } }));
-    expect(spans(wordsOf(timed, 'en'))).toEqual([
+    expect(spans(wordsOf(timed, anywhere, 'en'))).toEqual([
       [' Well', 2600, 3000],
       [' this', 3000, 3200],
       [' is', 3200, 3400],
@@ -238,8 +305,22 @@ describe('words', () => {
     ]);
   });
 
+  it('end at the edges of their segment, unless they lie beyond', () => {
+    const said = tokens(' a', ' b', ' c');
+    expect(spans(wordsOf(said, { from: 100, to: 500 }, 'en'))).toEqual([
+      [' a', 100, 200],
+      [' b', 200, 400],
+      [' c', 400, 500],
+    ]);
+    expect(spans(wordsOf(said, { from: 300, to: 350 }, 'en'))).toEqual([
+      [' a', 0, 200],
+      [' b', 300, 350],
+      [' c', 400, 600],
+    ]);
+  });
+
   it('become cues of their own', () => {
-    const words = wordsOf(tokens(' a', ' b'), 'en');
+    const words = wordsOf(tokens(' a', ' b'), anywhere, 'en');
     const segment = { from: 0, to: 5000, text: ' a b', tokens: [], words };
     expect(oneWordEach([segment]).map(({ from, to, text }) => [from, to, text])).toEqual([
       [0, 200, ' a'],

@@ -1,12 +1,17 @@
 /** grafo as its users get it: a file on disk, the engine in its worker, prompts in runs of the default length. */
-import { openText } from '../../dist/commands/open.js';
+import { openText, withGguf } from '../../dist/commands/open.js';
+import { familiesOf } from '../../dist/models/index.js';
 import { CONTEXT } from './measure.mjs';
 
-export const openGrafo = async (file, threads, family = 'llama') => {
+export const openGrafo = async (file, threads) => {
+  const [family] = await withGguf(file, async ({ metadata }) =>
+    familiesOf(metadata, metadata.get('general.architecture')),
+  );
   const { decoder, close } = await openText(file, {
     family,
     mla: 'auto',
     expertStats: false,
+    speculation: 'none',
     overrides: new Map(),
     wish: { kind: 'named', provider: 'cpu', index: 0 },
     strictDevice: false,

@@ -73,7 +73,7 @@ export const pictured = async (
           `a picture of ${view.boxes.length} boxes is too large to be drawn`,
           'show less: --collapse-repeats, --layer 0, --depth module, --no-weights',
         );
-      const svg = await drawSvg(printDot(view, { theme: themes[theme] }));
+      const svg = await drawSvg(printDot(view, { theme: themes[theme] }), title);
       return format === 'svg' ? svg : svgToPng(svg, scale);
     }
   }

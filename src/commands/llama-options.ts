@@ -23,6 +23,11 @@ const input = optionGroup('Input', {
     default: 'auto' as const,
     describe: 'what the cache of latent attention holds',
   },
+  'spec-type': {
+    choices: ['none', 'draft-mtp'] as const,
+    default: 'none' as const,
+    describe: "draft-mtp: V3's own layer guesses ahead",
+  },
   'override-kv': {
     type: 'string',
     array: true,
@@ -201,10 +206,6 @@ const gpuLayers = (text: string): 'none' | 'all' => {
   return text === '0' ? 'none' : 'all';
 };
 
-const loading = optionGroup('Loading', {
-  cache: { type: 'boolean', default: true, describe: 'keep prepared weights (see grafo cache)' },
-});
-
 /** Flags of llama.cpp that have nothing, or only one thing, to set here, and what is said of them. */
 const acceptedOnly = optionGroup('Accepted from llama.cpp', {
   'n-gpu-layers': {
@@ -230,7 +231,6 @@ export const llamaOptions = {
   ...sampling,
   ...tools,
   ...deviceOptions,
-  ...loading,
   ...reportOptions,
   ...acceptedOnly,
 };

@@ -1,13 +1,13 @@
 /** A text model's file, opened: read, built, lowered and loaded on the chosen device. */
-import { freemem, totalmem } from 'node:os';
 import { UserError } from '../errors.ts';
-import type { MlaForm } from '../graph/blocks/mla.ts';
 import { GraphBuilder } from '../graph/builder.ts';
 import type { Device, Wish } from '../graph/device/device.ts';
 import { deviceId } from '../graph/device/device.ts';
 import type { Progress } from '../graph/device/files.ts';
 import { openSession } from '../graph/device/session.ts';
+import type { Graph } from '../graph/graph.ts';
 import { cacheBytes } from '../graph/graph.ts';
+import { Hparams } from '../graph/hparams.ts';
 import { lower } from '../graph/lower/lower.ts';
 import type { Compute } from '../graph/lower/target.ts';
 import type { MetadataValue, WeightSource } from '../graph/weights.ts';
@@ -19,8 +19,12 @@ import type { Decoder, Runner } from '../models/decoder.ts';
 import { createDecoder } from '../models/decoder.ts';
 import type { TextFamily } from '../models/index.ts';
 import { familiesOf, textModel } from '../models/index.ts';
+import type { Speculation } from '../models/speculation.ts';
+import { createSpeculation } from '../models/speculation.ts';
+import { watchExperts } from '../models/watch-experts.ts';
+import { contextLength } from './context-length.ts';
 import { findDevice } from './devices.ts';
-import { createExpertStats, type ExpertStats, watchExperts } from './expert-stats.ts';
+import { createExpertStats, type ExpertStats } from './expert-stats.ts';
 import { keepingOf } from './keeping.ts';
 import { cacheFolder } from './options.ts';
 import { overridden } from './override-kv.ts';
@@ -32,6 +36,8 @@ export interface PlacementOptions {
   readonly threads: number;
   readonly compute: 'auto' | Compute;
   readonly fused: boolean;
+  /** Whether prepared weights are kept for later starts. */
+  readonly cache: boolean;
   readonly progress?: Progress;
   /** One line for a person. */
   notice(line: string): void;
@@ -41,7 +47,9 @@ export interface OpenOptions extends PlacementOptions {
   /** Whose models may be opened. */
   readonly family: TextFamily;
   /** What the cache of latent attention holds. */
-  readonly mla: 'auto' | MlaForm;
+  readonly mla: 'auto' | 'absorb' | 'expand';
+  /** Whether the model's own layer for further tokens guesses them. */
+  readonly speculation: 'none' | 'draft-mtp';
   /** Count which experts the tokens choose. */
   readonly expertStats: boolean;
   /** Metadata that counts instead of the file's. */
@@ -50,8 +58,6 @@ export interface OpenOptions extends PlacementOptions {
   readonly nCtx: number;
   /** Tokens in one run at most; by device if absent. */
   readonly nTokenPerRun?: number;
-  /** Whether prepared weights are kept for later starts. */
-  readonly cache: boolean;
   /** One line for a person who wants to know more. */
   detail(line: string): void;
 }
@@ -65,6 +71,8 @@ export interface TextModelFile {
   readonly compute: Compute;
   readonly nCtx: number;
   readonly loadMs: number;
+  /** Present where it was asked for: its step gives what the decoder's does. */
+  readonly speculation?: Speculation;
   /** Present where it was asked for. */
   readonly expertStats?: ExpertStats;
   close(): Promise<void>;
@@ -86,7 +94,7 @@ export const openText = (path: string, options: OpenOptions): Promise<TextModelF
     const start = performance.now();
     const file = overridden(stored, options.overrides);
     expectFamily(file, path, options.family);
-    const { graph, h, cacheNote, experts } = chosenGraph(file, options);
+    const { graph, h, cacheNote, experts, nextGraph } = chosenGraph(file, options);
     const tokenizer = readTokenizer(file.metadata);
     options.detail(describeFile(file, h.nCtxTrain));
     if (cacheNote) options.notice(cacheNote);
@@ -98,29 +106,38 @@ export const openText = (path: string, options: OpenOptions): Promise<TextModelF
     if (note) options.notice(note);
 
     const compute = options.compute === 'auto' ? 'block' : options.compute;
-    const program = lower(graph, { provider: device.provider, compute, fused: options.fused }, { nCtx, B: 1 });
-    const session = await openSession(program, device, {
-      threads: options.threads,
-      cacheFolder: cacheFolder(),
-      strict: options.strictDevice,
-      ...(options.cache && { keeping: await keepingOf(stored.parts, options) }),
-      ...(options.progress && { progress: options.progress }),
-    });
+    const keeping = options.cache ? await keepingOf(path, stored.parts, options.notice) : undefined;
+    const load = (graph: Graph) =>
+      openSession(lower(graph, { provider: device.provider, compute, fused: options.fused }, { nCtx, B: 1 }), device, {
+        threads: options.threads,
+        cacheFolder: cacheFolder(),
+        strict: options.strictDevice,
+        ...(keeping && { keeping }),
+        ...(options.progress && { progress: options.progress }),
+      });
+    const session = await load(graph);
+    const next = nextGraph && (await load(nextGraph));
     const where = device.provider === 'cpu' ? `${device.name}, using ${options.threads}` : device.name;
     options.notice(`${deviceId(device)} (${where}): ${why}; compute ${compute}, context ${nCtx}`);
     const stats = options.expertStats ? createExpertStats(experts, file.tensors) : undefined;
     const runner = stats ? watched(session, stats) : session;
+    const { nVocab, nEmbd } = h;
+    const nTokenPerRun = runLength(options.nTokenPerRun, device);
     return {
       metadata: file.metadata,
       tokenizer,
-      decoder: createDecoder(runner, { nVocab: h.nVocab, nTokenPerRun: runLength(options.nTokenPerRun, device) }),
+      decoder: createDecoder(runner, { nVocab, nTokenPerRun }),
+      ...(next && { speculation: createSpeculation(runner, next, { nVocab, nEmbd, nCtx, nTokenPerRun }) }),
       device,
       threads: options.threads,
       compute,
       nCtx,
       loadMs: performance.now() - start,
       ...(stats && { expertStats: stats }),
-      close: () => session.close(),
+      close: async () => {
+        await session.close();
+        await next?.close();
+      },
     };
   });
 
@@ -147,19 +164,42 @@ const expectFamily = ({ metadata }: WeightSource, path: string, family: TextFami
   );
 };
 
+interface ChosenGraph extends ReturnType<typeof buildDecoder> {
+  /** The graph of the layer that guesses ahead. */
+  readonly nextGraph?: Graph;
+  /** One line for a person. */
+  readonly cacheNote?: string;
+}
+
+type GraphChoice = Pick<OpenOptions, 'mla' | 'expertStats' | 'speculation'>;
+
 /** The graph in the form asked for, and what its cache takes of memory where there is a choice. */
-const chosenGraph = (file: WeightSource, { mla, expertStats }: Pick<OpenOptions, 'mla' | 'expertStats'>) => {
-  if (!textModel(archOf(file.metadata)).graphs.includes('expanded'))
-    return { ...buildDecoder(file, 'decoder', expertStats), cacheNote: undefined };
-  const [latent, plain] = [buildDecoder(file, 'decoder', expertStats), buildDecoder(file, 'expanded', expertStats)];
+const chosenGraph = (file: WeightSource, { mla, expertStats, speculation }: GraphChoice): ChosenGraph => {
+  const build = (name: string) => buildDecoder(file, name, expertStats);
+  const nextGraph = speculation === 'none' ? undefined : buildNext(file);
+  if (nextGraph && mla === 'expand') throw new UserError('usage', '--spec-type draft-mtp has no --mla expand');
+  if (!textModel(archOf(file.metadata)).graphs.includes('expanded')) return build('decoder');
+  const [latent, plain] = [build(nextGraph ? 'telling' : 'decoder'), build('expanded')];
   const [small, large] = [cacheBytes(latent.graph), cacheBytes(plain.graph)];
-  // Measured: the latent row is ahead at every position, and is the only form whose cache is written in place.
   if (mla === 'expand') return { ...plain, cacheNote: `cache: ${kib(large)} a token, keys and values of every head` };
   const share = ((100 * small) / large).toFixed(1);
+  // Measured: the latent row is ahead at every position, and is the only form whose cache is written in place.
   return {
     ...latent,
+    ...(nextGraph && { nextGraph }),
     cacheNote: `cache: ${kib(small)} a token, ${share} % of the ${kib(large)} of plain keys and values`,
   };
+};
+
+/** The graph of the layer that predicts a further token. */
+const buildNext = (file: WeightSource): Graph => {
+  const arch = archOf(file.metadata);
+  const { openNext } = textModel(arch);
+  if (!openNext || new Hparams(file.metadata, arch).count('nextn_predict_layers', 0) === 0)
+    throw new UserError('model', 'this file has no layer that predicts further tokens', 'leave out --spec-type');
+  const g = new GraphBuilder('next');
+  openNext(file).graphs.decoder?.(g);
+  return g.build();
 };
 
 const kib = (bytes: number): string => `${(bytes / 1024).toFixed(1)} KiB`;
@@ -195,41 +235,6 @@ const describeFile = ({ metadata, tensors }: WeightSource, nCtxTrain: number): s
   const count = (x: number) => x.toLocaleString('en-US');
   const arch = metadata.get('general.architecture');
   return `${arch}: ${stored.length} tensors of ${types} with ${count(n)} parameters; trained for ${count(nCtxTrain)} positions`;
-};
-
-/** As short as a context may be; llama.cpp has the same bound. */
-const MIN_CTX = 8;
-
-/** On a device the cache is allocated at once and its memory is not known beforehand. */
-const DEVICE_CTX = 4096;
-
-const contextLength = (
-  asked: number,
-  { perPosition, nCtxTrain }: { readonly perPosition: number; readonly nCtxTrain: number },
-  weightBytes: number,
-  device: Device,
-): { nCtx: number; note?: string } => {
-  const gib = (bytes: number) => `${(bytes / 2 ** 30).toFixed(1)} GiB`;
-  if (weightBytes > totalmem())
-    throw new UserError('capacity', `the weights need ${gib(weightBytes)}, this machine has ${gib(totalmem())}`);
-  if (asked > 0) {
-    const need = weightBytes + asked * perPosition;
-    if (need > totalmem())
-      throw new UserError(
-        'capacity',
-        `a context of ${asked} needs ${gib(need)} with the weights, this machine has ${gib(totalmem())}`,
-        'use a smaller -c',
-      );
-    if (asked < MIN_CTX) return { nCtx: MIN_CTX, note: `context raised from ${asked} to ${MIN_CTX}` };
-    return { nCtx: asked };
-  }
-  const room = Math.floor(Math.max(0, freemem() - weightBytes) / 2 / perPosition);
-  const most = device.provider === 'cpu' ? Math.max(room, DEVICE_CTX) : DEVICE_CTX;
-  if (nCtxTrain <= most) return { nCtx: nCtxTrain };
-  return {
-    nCtx: most,
-    note: `context ${most} of the ${nCtxTrain} the model was trained for, to fit memory; -c sets it`,
-  };
 };
 
 /** Short enough to be interrupted on a CPU, long enough to fill a card. */

@@ -26,10 +26,11 @@ export const deviceOptions = optionGroup('Device', {
   'strict-device': { type: 'boolean', default: false, describe: 'never run single operations on the CPU instead' },
   threads: { alias: 't', type: 'number', whole: true, least: 1, describe: 'CPU threads (default: physical cores)' },
   compute: {
-    choices: ['auto', 'f32', 'block'] as const,
+    choices: ['auto', 'f32', 'block', 'int8'] as const,
     default: 'auto' as const,
-    describe: 'exact, int8, or the faster',
+    describe: 'exact, as llama.cpp, or fastest prompts',
   },
+  cache: { type: 'boolean', default: true, describe: 'keep prepared weights (see grafo cache)' },
   'flash-attn': { alias: 'fa', type: 'string', default: 'auto', coerce: onOffAuto, describe: 'fused kernels' },
 });
 

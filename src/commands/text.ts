@@ -86,6 +86,7 @@ const openModel = async (
     return await openText(path, {
       family,
       mla: flags.mla,
+      speculation: flags['spec-type'],
       expertStats: flags['expert-stats'],
       overrides: new Map(flags['override-kv'].flatMap((text) => [...parseOverrides(text)])),
       wish: flags['n-gpu-layers'] === 'none' ? { kind: 'named', provider: 'cpu', index: 0 } : flags.device,
@@ -211,7 +212,7 @@ const createReportedWriter = (
   const show = createThoughtWriter({ shown: flags.thinking, hasColours: hasColours(flags.color) }, write);
   const stops = flags['reverse-prompt'].map((text) => (flags.escape ? readEscapes(text) : text));
   const writer = createWriter({
-    step: saver ? savingStep(decoder, saver) : decoder.last,
+    step: saver ? savingStep(decoder, saver) : (model.speculation?.step ?? decoder.last),
     sampling,
     tokenizer,
     nCtx,
@@ -232,6 +233,10 @@ const createReportedWriter = (
   const report = (written: Written): void => {
     if (flags.json) console.log(JSON.stringify(resultJson(written, sampling.seed, model)));
     for (const line of model.expertStats?.lines() ?? []) notice(line);
+    if (model.speculation) {
+      const { guessed, right } = model.speculation.count;
+      notice(`guessed ${guessed} tokens ahead, ${right} of them right`);
+    }
     if (written.finish === 'context') notice(`the context of ${nCtx} tokens is full; -c makes it longer`);
     notice(flags.perf ? timingsTable(written.timings) : shortTimings(written.timings));
   };
@@ -250,5 +255,6 @@ const resultJson = (written: Written, seed: number, model: TextModelFile) => ({
   threads: model.threads,
   context: model.nCtx,
   timings: timingsJson(written.timings),
+  ...(model.speculation && { speculation: model.speculation.count }),
   ...(model.expertStats && { experts: model.expertStats.json() }),
 });

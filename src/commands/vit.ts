@@ -98,6 +98,7 @@ const openModel = async (path: string, flags: VitFlags): Promise<ImageModel> => 
       threads: flags.threads ?? physicalCores(),
       compute: flags.compute,
       fused: flags['flash-attn'] !== 'off',
+      cache: flags.cache,
       ...(flags['img-size'] !== undefined && { imageSize: flags['img-size'] }),
       looks: flags['attention-map'] !== undefined,
       notice: (line) => notice(flags, line),

@@ -1,6 +1,7 @@
 /** The flags of `grafo whisper`, with whisper-cli's names and defaults. */
 import { UserError } from '../errors.ts';
 import { parseSampleFormat } from '../io/audio/pcm.ts';
+import { speechTypes } from '../io/whisper/convert.ts';
 import { languageCode } from '../models/transcribe/languages.ts';
 import { optionGroup, type Parsed } from './command.ts';
 import { deviceOptions, modelOptions, reportOptions } from './options.ts';
@@ -115,6 +116,7 @@ const segments = optionGroup('Segments', {
   'no-timestamps': { ...off, alias: 'nt', describe: 'the text alone' },
   'word-timestamps': { ...off, alias: 'wts', describe: 'when each word was said, in JSON, by what the model heard' },
   'highlight-words': { ...off, describe: 'a cue for each word in SRT and VTT, which is underlined' },
+  'one-word': { ...off, describe: 'a cue for each word in SRT, VTT, LRC, CSV and TSV' },
   'max-len': { ...whole, alias: 'ml', default: 0, describe: 'characters of a segment at most; 0: any number' },
   'split-on-word': { ...off, alias: 'sow', describe: 'cut only between words' },
   'word-thold': { type: 'number', alias: 'wt', default: 0.01, describe: "how sure a token's time must be" },
@@ -139,6 +141,16 @@ const terminal = optionGroup('Terminal', {
   'print-progress': { ...off, alias: 'pp', describe: 'a line every 5 %' },
 });
 
+const conversion = optionGroup('Instead of transcribing', {
+  convert: { type: 'string', placeholder: 'OUT.gguf', describe: 'write the model as a GGUF file' },
+  type: {
+    type: 'string',
+    choices: speechTypes,
+    describe: "of its matrices (default: the file's)",
+    placeholder: 'TYPE',
+  },
+});
+
 const acceptedOnly = optionGroup('Accepted from whisper-cli', {
   processors: { ...whole, alias: 'p', describe: 'no effect' },
   'no-gpu': { ...off, alias: 'ng', describe: 'as --device cpu' },
@@ -155,6 +167,7 @@ export const whisperOptions = {
   ...segments,
   ...vad,
   ...terminal,
+  ...conversion,
   ...deviceOptions,
   ...reportOptions,
   ...acceptedOnly,

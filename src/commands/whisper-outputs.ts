@@ -7,6 +7,7 @@ import { fileError } from '../io/gguf/file.ts';
 import { formats } from '../io/transcript/formats.ts';
 import { karaokeScript } from '../io/transcript/karaoke.ts';
 import type { Transcript } from '../io/transcript/segment.ts';
+import { oneWordEach } from '../io/transcript/words.ts';
 import { write } from './terminal.ts';
 import type { Input } from './whisper-inputs.ts';
 import { askedFormats } from './whisper-inputs.ts';
@@ -43,7 +44,11 @@ export const writeOutputs = async (
     }
     notice(`output_${extension.slice(1)}: saving output to '${path}'`);
   };
-  for (const name of askedFormats(flags)) await save(formats[name].extension, formats[name].write(transcript, options));
+  const words = flags['one-word'] ? { ...transcript, segments: oneWordEach(transcript.segments) } : transcript;
+  for (const name of askedFormats(flags)) {
+    const isWhole = name.startsWith('json') || name === 'txt';
+    await save(formats[name].extension, formats[name].write(isWhole ? transcript : words, options));
+  }
   if (flags['output-words']) {
     const seconds = (nSample + KARAOKE_TAIL) / SAMPLE_RATE;
     await save('.wts', karaokeScript(transcript.segments, { path: input.path, seconds, font: flags['font-path'] }));

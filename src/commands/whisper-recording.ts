@@ -117,12 +117,18 @@ async function* segmentsOf(
     const { endOfText } = special;
     return wrapped(timed, { maxLength, atWords: flags['split-on-word'], endOfText, bytesOf: spelt.bytesOf });
   };
+  const writing = {
+    special,
+    spelling: spelt,
+    spanOf,
+    ...(speakerOf && { speakerOf }),
+    ...(wantsWords(flags) && { wordsIn: language }),
+  };
   const fallbacks = { p: 0, h: 0 };
   const events = transcribe(o.stopwatch.model(file.model), sound, transcribeOptions(file, spelt, language, o));
   for await (const event of events) {
     if (event.kind === 'segment') {
-      for (const segment of wrap(event.segment))
-        yield written(segment, { special, spelling: spelt, spanOf, ...(speakerOf && { speakerOf }) });
+      for (const segment of wrap(event.segment)) yield written(segment, writing);
     } else if (event.kind === 'left out') {
       const { from, to, shown } = event.segment;
       const why = event.why === 'repeated' ? 'it was said three times before' : 'there is only silence';
@@ -136,6 +142,10 @@ async function* segmentsOf(
   return fallbacks;
 }
 
+/** Whether words are to have the times at which they were said. */
+const wantsWords = (flags: WhisperFlags): boolean =>
+  flags['word-timestamps'] || flags['highlight-words'] || flags['one-word'] || flags.dtw !== undefined;
+
 /** Characters of a segment in a karaoke video. */
 const KARAOKE_LENGTH = 60;
 
@@ -144,7 +154,7 @@ const FIRST_TIMESTAMPS = 51;
 
 const tokenTimer = async (file: SpeechModelFile, spelt: Spelling, listen: Listen, flags: WhisperFlags) => {
   const isAsked = flags['output-words'] || flags['output-json-full'] || flags['max-len'] > 0;
-  if (!isAsked) return (segment: HeardSegment) => segment;
+  if (!isAsked || wantsWords(flags)) return (segment: HeardSegment) => segment;
   return tokenTimes({
     special: file.special,
     threshold: flags['word-thold'],
@@ -189,6 +199,7 @@ const transcribeOptions = (
     offset: Math.floor(flags['offset-t'] / 10),
     duration: Math.floor(flags.duration / 10),
     guarded: flags.guards,
+    aligned: wantsWords(flags),
     signal,
     textOf: spelt.textOf,
     temperatures: temperatures(flags),

@@ -3,6 +3,7 @@ import { deflateSync } from 'node:zlib';
 import { isUnfinished } from '../io/text/utf8.ts';
 import type { WhisperWords } from '../io/text/whisper-words.ts';
 import type { Segment, Span, Speaker, Token } from '../io/transcript/segment.ts';
+import { wordsOf } from '../io/transcript/words.ts';
 import type { Segment as HeardSegment, TimedToken } from '../models/transcribe/segments.ts';
 import type { SpecialTokens } from '../models/transcribe/special-tokens.ts';
 import { specialName } from '../models/transcribe/special-tokens.ts';
@@ -29,6 +30,8 @@ export interface WriteOptions {
   readonly spelling: Spelling;
   /** Maps times of the sound that was transcribed to the recording's, all in milliseconds. */
   spanOf(span: Span): Span;
+  /** What is spoken; present: words get their times. */
+  readonly wordsIn?: string;
   speakerOf?(from: number, to: number): Speaker;
 }
 
@@ -36,12 +39,14 @@ export interface WriteOptions {
 export const written = (s: HeardSegment, o: WriteOptions): Segment => {
   const { from, to } = o.spanOf({ from: 10 * s.from, to: 10 * s.to });
   const text = o.spelling.textOf(s.shown);
+  const tokens = wholeTokens(s.tokens, o);
   const speaker = o.speakerOf?.(from, to);
   return {
     from,
     to,
     text,
-    tokens: wholeTokens(s.tokens, o),
+    tokens,
+    ...(o.wordsIn !== undefined && { words: wordsOf(tokens, { from, to }, o.wordsIn) }),
     ...(speaker && { speaker }),
     ...(s.isTurn && { isTurnNext: true }),
     confidence: {
@@ -61,6 +66,8 @@ const compressionRatio = (text: string): number => {
 
 /** Tokens that share a character become one, which is called by the first one's id. */
 const wholeTokens = (tokens: readonly TimedToken[], o: WriteOptions): Token[] => {
+  // A segment is given some time wherever it lands; a token may have none.
+  const timeOf = (tick: number): number => o.spanOf({ from: 10 * tick, to: 10 * tick }).from;
   const out: Token[] = [];
   for (let i = 0; i < tokens.length; ) {
     const first = tokens[i]!;
@@ -78,7 +85,8 @@ const wholeTokens = (tokens: readonly TimedToken[], o: WriteOptions): Token[] =>
       text: decode(parts),
       isSpecial: first.id >= o.special.endOfText,
       p: first.p,
-      ...(from >= 0 && to >= 0 && { span: o.spanOf({ from: 10 * from, to: 10 * to }) }),
+      ...(from >= 0 && to >= 0 && { span: { from: timeOf(from), to: timeOf(to) } }),
+      ...(last.aligned !== undefined && { heardAt: timeOf(last.aligned) }),
     });
   }
   return out;

@@ -1,9 +1,9 @@
 /** A model file of any kind that grafo reads, opened by what it begins with. */
 import { statSync } from 'node:fs';
 import type { WeightSource } from '../graph/weights.ts';
-import { GGML_MAGIC, magicOf } from './ggml/reader.ts';
 import { openVitCpp } from './ggml/vit.ts';
 import { isWhisperCpp, openWhisperCpp } from './ggml/whisper.ts';
+import { magicOf } from './gguf/file.ts';
 import { openGguf } from './gguf/reader.ts';
 import { openVit } from './vit/open.ts';
 
@@ -18,6 +18,6 @@ export interface ModelFile extends WeightSource {
  */
 export const openModelFile = async (path: string): Promise<ModelFile> => {
   if (statSync(path, { throwIfNoEntry: false })?.isDirectory() || path.endsWith('.safetensors')) return openVit(path);
-  if ((await magicOf(path)) !== GGML_MAGIC) return openGguf(path);
+  if ((await magicOf(path)) !== 'lmgg') return openGguf(path);
   return (await isWhisperCpp(path)) ? openWhisperCpp(path) : openVitCpp(path);
 };

@@ -4,8 +4,12 @@
  */
 import type { StoredTensor, WeightSource } from '../graph/weights.ts';
 import { plainValues, type TypedMetadata } from './gguf/metadata.ts';
+import { findMixture, typesOf } from './gguf/mixture.ts';
 import { floatToHalf } from './gguf/quants/half.ts';
 import { q4_0 } from './gguf/quants/q4_0.ts';
+import { q4_k } from './gguf/quants/q4_k.ts';
+import { q5_k } from './gguf/quants/q5_k.ts';
+import { q6_k } from './gguf/quants/q6_k.ts';
 import { q8_0 } from './gguf/quants/q8_0.ts';
 import type { QuantType } from './gguf/quants/quant.ts';
 import { storedTensor } from './gguf/stored.ts';
@@ -15,7 +19,7 @@ import { typeOfName } from './gguf/types.ts';
 export interface RandomTensor {
   readonly name: string;
   readonly shape: readonly number[];
-  /** 'f32', 'f16', 'bf16', 'q4_0' or 'q8_0'. */
+  /** 'f32', 'f16', 'bf16', 'q4_0', 'q8_0', 'q4_k', 'q5_k' or 'q6_k'. */
   readonly type: string;
 }
 
@@ -85,13 +89,29 @@ const masked =
     for (let i = 0; i < words.length; i++) words[i] = (words[i]! & keep) | set;
   };
 
-/** Random integers are the blocks' own bits; only the scales are set, to ±d, since the integers of ggml lean to below 0. */
-const scaled = ({ blockBytes }: QuantType, d: number): ToWeights => {
+/**
+ * Random integers are the blocks' own bits; only the scale is set, to ±d, since the integers of ggml lean to below 0.
+ * @param at where in a block the scale is
+ */
+const scaled = ({ blockBytes }: QuantType, d: number, at = 0): ToWeights => {
   const half = floatToHalf(d);
   return (_, bytes) => {
-    for (let i = 0; i < bytes.length; i += blockBytes) {
+    for (let i = at; i < bytes.length; i += blockBytes) {
       bytes[i] = half;
       bytes[i + 1] = (half >> 8) | (bytes[i + 1]! & 0x80);
+    }
+  };
+};
+
+/** The same with minima, of half the steps there are: then values lie evenly about 0. */
+const scaledAbove = ({ blockBytes }: QuantType, d: number, mostInteger: number): ToWeights => {
+  const [scale, minimum] = [floatToHalf(d), floatToHalf((d * mostInteger) / 2)];
+  return (_, bytes) => {
+    for (let i = 0; i < bytes.length; i += blockBytes) {
+      bytes[i] = scale;
+      bytes[i + 1] = scale >> 8;
+      bytes[i + 2] = minimum;
+      bytes[i + 3] = minimum >> 8;
     }
   };
 };
@@ -99,13 +119,17 @@ const scaled = ({ blockBytes }: QuantType, d: number): ToWeights => {
 /** From 1 to 1.0625. */
 const normBits = masked(0x0007ffff, 0x3f800000);
 
-// Exponent -6: magnitudes between 1/64 and 1/32. Nibbles of -8 to 7 have a root mean square of 4.64, bytes of 73.9.
+// Exponent -6: magnitudes between 1/64 and 1/32. Nibbles of -8 to 7 have a root mean square of 4.64, bytes of 73.9, six
+// bits about 0 of 18.5; scale times nibble less minimum of Q4_K has one of 260, of Q5_K of 540.
 const weightBits: Readonly<Record<string, ToWeights>> = {
   f32: masked(0x807fffff, 0x3c800000),
   f16: masked(0x83ff83ff, 0x24002400),
   bf16: masked(0x807f807f, 0x3c803c80),
   q4_0: scaled(q4_0, STD / 4.64),
   q8_0: scaled(q8_0, STD / 73.9),
+  q4_k: scaledAbove(q4_k, STD / 260, 15),
+  q5_k: scaledAbove(q5_k, STD / 540, 31),
+  q6_k: scaled(q6_k, STD / (73.9 * 18.5), 208),
 };
 
 /** The sizes of a model of architecture `llama`. */
@@ -117,7 +141,7 @@ export interface LlamaShape {
   readonly nFf: number;
   readonly nVocab: number;
   readonly nCtx: number;
-  /** Of the matrices; norms are f32. */
+  /** Of the matrices, or the mixture of their types: 'q4_0', 'q4_k_m'; norms are f32. */
   readonly type: string;
 }
 
@@ -171,13 +195,21 @@ export const llamaShape = (s: LlamaShape): RandomModel => {
       'llama.vocab_size': { type: 'u32', value: s.nVocab },
       ...fillerVocabulary(s.nVocab),
     },
-    tensors: [
+    tensors: mixed(s.type, [
       matrix('token_embd.weight', s.nEmbd, s.nVocab),
       ...Array.from({ length: s.nLayer }, (_, il) => layer(il)).flat(),
       norm('output_norm.weight'),
       matrix('output.weight', s.nEmbd, s.nVocab),
-    ],
+    ]),
   };
+};
+
+/** The tensors with the types of a mixture; as they are where `type` names none of several types. */
+const mixed = (type: string, tensors: readonly RandomTensor[]): readonly RandomTensor[] => {
+  const mixture = /_[ms]$/.test(type) ? findMixture(type) : undefined;
+  if (!mixture) return tensors;
+  const types = typesOf(tensors, mixture, { isPure: false, nExpert: 0 });
+  return tensors.map((tensor) => ({ ...tensor, type: types.get(tensor.name) ?? tensor.type }));
 };
 
 /** The sizes of a model of architecture `vit`, whose head size is 64 and whose images are of 224 pixels. */

@@ -38,15 +38,7 @@ export interface Decoder {
 /** A decoder over a session of a text model's `decoder` graph. */
 export const createDecoder = (session: Runner, { nVocab, nTokenPerRun }: DecoderOptions): Decoder => {
   const run = async (tokens: readonly (readonly number[])[], pos: readonly number[], outIds: readonly number[]) => {
-    const nToken = tokens[0]?.length ?? 0;
-    const { logits } = await session.run({
-      tokens: i64([tokens.length, nToken], tokens.flat()),
-      pos: i64(
-        [tokens.length, nToken],
-        tokens.flatMap((row, s) => row.map((_, t) => (pos[s] ?? 0) + t)),
-      ),
-      outIds: i64([outIds.length], outIds),
-    });
+    const { logits } = await session.run(runInputs(tokens, pos, outIds));
     return logits?.data as Float32Array;
   };
 
@@ -91,6 +83,20 @@ export const createDecoder = (session: Runner, { nVocab, nTokenPerRun }: Decoder
       return last;
     },
   };
+};
+
+/**
+ * What one run brings: tokens of equally long sequences, of which `tokens[s]` stands at `pos[s]` and after it, and the
+ * rows, counted over all of them, whose logits are wanted.
+ */
+export const runInputs = (
+  tokens: readonly (readonly number[])[],
+  pos: readonly number[],
+  outIds: readonly number[],
+): Record<string, HostTensor> => {
+  const dims = [tokens.length, tokens[0]?.length ?? 0];
+  const positions = tokens.flatMap((row, s) => row.map((_, t) => (pos[s] ?? 0) + t));
+  return { tokens: i64(dims, tokens.flat()), pos: i64(dims, positions), outIds: i64([outIds.length], outIds) };
 };
 
 const i64 = (dims: readonly number[], values: readonly number[]): HostTensor => ({

@@ -3,7 +3,7 @@
  * attention and experts. The generations differ by what their headers say.
  */
 import { ffn } from '../graph/blocks/ffn.ts';
-import type { MlaForm } from '../graph/blocks/mla.ts';
+import type { MlaForm, MlaOptions } from '../graph/blocks/mla.ts';
 import { mla } from '../graph/blocks/mla.ts';
 import { moe } from '../graph/blocks/moe.ts';
 import { norm } from '../graph/blocks/norm.ts';
@@ -14,13 +14,14 @@ import type { Hparams } from '../graph/hparams.ts';
 import { linear } from '../graph/ops/matmul.ts';
 import { pick, rows } from '../graph/ops/select.ts';
 import { flatten } from '../graph/ops/shape.ts';
+import type { Tensor } from '../graph/tensor.ts';
 import type { HeadLinear, Weights } from '../graph/weights.ts';
 import { expertHparams, feedForward } from './deepseek-experts.ts';
 import { define } from './definition.ts';
 import { expectHparam } from './expect-hparam.ts';
 import { ropeScaling } from './rope-scaling.ts';
 
-const hparams = (m: Hparams) => {
+export const hparams = (m: Hparams) => {
   const nRot = m.int('rope.dimension_count');
   // Files for the absorbed form call a head's real sizes ..._mla; the plain keys then speak of the latent row.
   const headDim = m.int('attention.key_length_mla', m.int('attention.key_length'));
@@ -82,7 +83,7 @@ const routing = (m: Hparams, { nExpert, nExpertUsed }: { readonly nExpert: numbe
   } as const;
 };
 
-type Deepseek2Hparams = ReturnType<typeof hparams>;
+export type Deepseek2Hparams = ReturnType<typeof hparams>;
 
 const weights = (w: Weights, h: Deepseek2Hparams) => {
   // Layers that predict further tokens stand behind the model's own.
@@ -90,22 +91,25 @@ const weights = (w: Weights, h: Deepseek2Hparams) => {
   const tokEmbd = w.tensor('token_embd.weight', [h.nVocab, h.nEmbd]);
   return {
     tokEmbd,
-    blocks: w.each('blk', h.nLayer, (w, il) => ({
-      attnNorm: w.rmsNorm('attn_norm', h.nEmbd, h.eps),
-      attn: {
-        q: queries(w, h),
-        kvDown: w.linear('attn_kv_a_mqa', h.nEmbd, h.latent.kvLoraRank + h.latent.nRot),
-        kvNorm: w.rmsNorm('attn_kv_a_norm', h.latent.kvLoraRank, h.eps),
-        ...latentUp(w, h),
-        o: w.linear('attn_output', h.latent.nHead * h.nValue, h.nEmbd),
-      },
-      ffnNorm: w.rmsNorm('ffn_norm', h.nEmbd, h.eps),
-      ffn: feedForward(w, il, h.nEmbd, h.experts),
-    })),
+    blocks: w.each('blk', h.nLayer, (w, il) => layerWeights(w, il, h)),
     outputNorm: w.rmsNorm('output_norm', h.nEmbd, h.eps),
     output: w.has('output.weight') ? w.linear('output', h.nEmbd, h.nVocab) : { weight: tokEmbd },
   };
 };
+
+/** The weights of layer `il`, below the cursor. */
+export const layerWeights = (w: Weights, il: number, h: Deepseek2Hparams) => ({
+  attnNorm: w.rmsNorm('attn_norm', h.nEmbd, h.eps),
+  attn: {
+    q: queries(w, h),
+    kvDown: w.linear('attn_kv_a_mqa', h.nEmbd, h.latent.kvLoraRank + h.latent.nRot),
+    kvNorm: w.rmsNorm('attn_kv_a_norm', h.latent.kvLoraRank, h.eps),
+    ...latentUp(w, h),
+    o: w.linear('attn_output', h.latent.nHead * h.nValue, h.nEmbd),
+  },
+  ffnNorm: w.rmsNorm('ffn_norm', h.nEmbd, h.eps),
+  ffn: feedForward(w, il, h.nEmbd, h.experts),
+});
 
 /** The big models' queries go by way of a smaller row; V2-Lite has no such rank, and its files say so or say 0. */
 const queries = (w: Weights, h: Deepseek2Hparams) => {
@@ -138,32 +142,56 @@ interface Deepseek2 {
   readonly w: ReturnType<typeof weights>;
 }
 
-const decoder =
-  (form: MlaForm) =>
-  (g: GraphBuilder, { h, w }: Deepseek2) => {
-    const tokens = g.input('tokens', 'i64', ['B', 'T']);
-    const pos = g.input('pos', 'i64', ['B', 'T']);
-    const rotate = rotary(g, pos, h.rope);
-    let x = rows(g, w.tokEmbd, tokens); // [B, T, nEmbd]
-    w.blocks.forEach((b, il) => {
-      g.scope(`blk.${il}`, () => {
-        const a = norm(g, x, b.attnNorm);
-        x = residual(g, x, mla(g, a, { ...b.attn, ...h.latent, form, rotate, pos, il }));
-        const y = norm(g, x, b.ffnNorm);
-        x = residual(
-          g,
-          x,
-          b.ffn.kind === 'moe' ? moe(g, y, { ...b.ffn, ...h.routing }) : ffn(g, y, { ...b.ffn, act: 'silu' }),
-        );
-      });
-    });
-    const asked = pick(g, flatten(g, x, 'nToken'), g.input('outIds', 'i64', ['nOut'])); // [nOut, nEmbd]
-    g.output('logits', linear(g, norm(g, asked, w.outputNorm), w.output));
-  };
+/** Where the tokens of a run stand, and how the cache holds them. */
+type Place = Pick<MlaOptions, 'form' | 'rotate' | 'pos' | 'il'>;
+
+/** The stream `[B, T, nEmbd]` after one layer. */
+export const layer = (
+  g: GraphBuilder,
+  x: Tensor,
+  b: ReturnType<typeof layerWeights>,
+  h: Deepseek2Hparams,
+  at: Place,
+): Tensor =>
+  g.scope(`blk.${at.il}`, () => {
+    const a = norm(g, x, b.attnNorm);
+    const y = residual(g, x, mla(g, a, { ...b.attn, ...h.latent, ...at }));
+    const z = norm(g, y, b.ffnNorm);
+    return residual(
+      g,
+      y,
+      b.ffn.kind === 'moe' ? moe(g, z, { ...b.ffn, ...h.routing }) : ffn(g, z, { ...b.ffn, act: 'silu' }),
+    );
+  });
+
+const stream = (g: GraphBuilder, { h, w }: Deepseek2, form: MlaForm): Tensor => {
+  const tokens = g.input('tokens', 'i64', ['B', 'T']);
+  const pos = g.input('pos', 'i64', ['B', 'T']);
+  const rotate = rotary(g, pos, h.rope);
+  let x = rows(g, w.tokEmbd, tokens); // [B, T, nEmbd]
+  w.blocks.forEach((b, il) => {
+    x = layer(g, x, b, h, { form, rotate, pos, il });
+  });
+  return x;
+};
+
+const decoder = (form: MlaForm) => (g: GraphBuilder, m: Deepseek2) => {
+  const x = stream(g, m, form);
+  const asked = pick(g, flatten(g, x, 'nToken'), g.input('outIds', 'i64', ['nOut'])); // [nOut, nEmbd]
+  g.output('logits', linear(g, norm(g, asked, m.w.outputNorm), m.w.output));
+};
+
+/** The decoder that also tells every token's last row, which the layers that predict further tokens go on from. */
+const telling = (g: GraphBuilder, m: Deepseek2) => {
+  const x = norm(g, stream(g, m, 'absorb'), m.w.outputNorm);
+  const asked = pick(g, flatten(g, x, 'nToken'), g.input('outIds', 'i64', ['nOut']));
+  g.output('logits', linear(g, asked, m.w.output));
+  g.output('hidden', x);
+};
 
 export const deepseek2 = define({
   arch: 'deepseek2',
   hparams,
   weights,
-  graphs: { decoder: decoder('absorb'), expanded: decoder('expand') },
+  graphs: { decoder: decoder('absorb'), expanded: decoder('expand'), telling },
 });

@@ -18,14 +18,19 @@ export const define = <H, W, D extends ModelDefinition<H, W>>(definition: D & Mo
 
 /**
  * Hyperparameters and weights of a source, from its header alone.
- * @throws UserError 'model' where the source does not fit the definition, also for tensors that it does not use
+ * @param share whether the definition is of all of the source, so that a tensor it does not use is an error
+ * @throws UserError 'model' where the source does not fit the definition
  */
-export const readModel = <H, W>(definition: ModelDefinition<H, W>, source: WeightSource): { h: H; w: W } => {
+export const readModel = <H, W>(
+  definition: ModelDefinition<H, W>,
+  source: WeightSource,
+  share: 'all' | 'part' = 'all',
+): { h: H; w: W } => {
   const { arch } = definition;
   const h = definition.hparams(new Hparams(source.metadata, arch));
   const weights = new Weights(source);
   const w = definition.weights(weights, h);
-  const unclaimed = weights.unclaimed();
+  const unclaimed = share === 'all' ? weights.unclaimed() : [];
   if (unclaimed.length > 0) {
     const names = unclaimed.slice(0, 3).join("', '") + (unclaimed.length > 3 ? "', ..." : "'");
     throw new UserError(

@@ -4,6 +4,7 @@ import type { GraphBuilder } from '../graph/builder.ts';
 import type { MetadataValue, WeightSource } from '../graph/weights.ts';
 import { deepseek } from './deepseek.ts';
 import { deepseek2 } from './deepseek2.ts';
+import { deepseek2Next } from './deepseek2-next.ts';
 import type { ModelDefinition } from './definition.ts';
 import { readModel } from './definition.ts';
 import { llama, qwen2, qwen3 } from './llama.ts';
@@ -19,6 +20,7 @@ export type Family = TextFamily | 'vit' | 'whisper';
 /** What every text model's hyperparameters tell. */
 interface TextHparams {
   readonly nLayer: number;
+  readonly nEmbd: number;
   readonly nVocab: number;
   readonly nCtxTrain: number;
 }
@@ -34,20 +36,26 @@ interface Model<H, F> {
   readonly family: F;
   /** The names of its graphs. */
   readonly graphs: readonly string[];
-  /** From the header alone. Tensors that the architecture does not use are an error. */
+  /** From the header alone. Throws a UserError 'model' where the source does not fit. */
   open(source: WeightSource): OpenedModel<H>;
+  /** Opens the layer that predicts a further token, which only some of its files have. */
+  readonly openNext?: (source: WeightSource) => OpenedModel<H>;
 }
+
+const opener =
+  <H, W>(definition: ModelDefinition<H, W>, share: 'all' | 'part') =>
+  (source: WeightSource): OpenedModel<H> => {
+    const m = readModel(definition, source, share);
+    const graphs = Object.entries(definition.graphs).map(([name, build]) => [name, (g: GraphBuilder) => build(g, m)]);
+    return { h: m.h, graphs: Object.fromEntries(graphs) };
+  };
 
 /** From outside all models look the same; their own hyperparameters and weights stay theirs. */
 const modelOf = <H, W, F>(family: F, definition: ModelDefinition<H, W>): Model<H, F> => ({
   arch: definition.arch,
   family,
   graphs: Object.keys(definition.graphs),
-  open(source) {
-    const m = readModel(definition, source);
-    const graphs = Object.entries(definition.graphs).map(([name, build]) => [name, (g: GraphBuilder) => build(g, m)]);
-    return { h: m.h, graphs: Object.fromEntries(graphs) };
-  },
+  open: opener(definition, 'all'),
 });
 
 const textModels: readonly Model<TextHparams, TextFamily>[] = [
@@ -55,7 +63,7 @@ const textModels: readonly Model<TextHparams, TextFamily>[] = [
   modelOf('llama', qwen2),
   modelOf('llama', qwen3),
   modelOf('deepseek', deepseek),
-  modelOf('deepseek', deepseek2),
+  { ...modelOf('deepseek' as const, deepseek2), openNext: opener(deepseek2Next, 'part') },
 ];
 
 const allModels: readonly Model<unknown, Family>[] = [...textModels, modelOf('vit', vit), modelOf('whisper', whisper)];

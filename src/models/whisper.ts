@@ -13,11 +13,12 @@ import { attendWeights } from '../graph/ops/attend.ts';
 import { conv, sequence } from '../graph/ops/conv.ts';
 import { linear } from '../graph/ops/matmul.ts';
 import { pick, rows } from '../graph/ops/select.ts';
-import { flatten, slice } from '../graph/ops/shape.ts';
+import { concat, flatten, slice } from '../graph/ops/shape.ts';
 import type { Tensor } from '../graph/tensor.ts';
 import type { Weights } from '../graph/weights.ts';
 import { define } from './definition.ts';
 import { expectHparam } from './expect-hparam.ts';
+import { headsFor } from './transcribe/alignment-heads.ts';
 
 const hparams = (m: Hparams) => {
   const h = {
@@ -26,9 +27,9 @@ const hparams = (m: Hparams) => {
     audio: stack(m, 'encoder'),
     text: stack(m, 'decoder'),
   };
-  const { audio, text } = h;
+  const { audio, text, nVocab } = h;
   expectHparam(audio.nEmbd === text.nEmbd, 'decoder.embedding_length', text.nEmbd, `the encoder's ${audio.nEmbd}`);
-  return h;
+  return { ...h, alignmentHeads: headsFor({ ...text, nVocab }) };
 };
 
 const stack = (m: Hparams, side: 'encoder' | 'decoder') => {
@@ -142,20 +143,31 @@ const decoder = (g: GraphBuilder, { h, w }: Whisper) => {
   g.output('logits', linear(g, norm(g, asked, w.textNorm), { weight: w.tokEmbd }));
 };
 
-/** The decoder once more, over a whole text at once: how much each token looks at each moment, layer by layer. */
+/** The decoder once more, over a whole text at once: how much each token looks at each moment, by the heads that tell. */
 const alignment = (g: GraphBuilder, { h, w }: Whisper) => {
   const nHead = h.text.nHead;
   const tokens = g.input('tokens', 'i64', ['W', 'T']);
   const pos = g.input('pos', 'i64', ['W', 'T']);
   let x: Tensor = positionTable(g, rows(g, w.tokEmbd, tokens), w.textPos, pos);
-  w.decoder.forEach((b, il) => {
+  const nLayer = 1 + Math.max(...h.alignmentHeads.map(({ layer }) => layer));
+  w.decoder.slice(0, nLayer).forEach((b, il) => {
     const heard = crossKeyValue(g, h, il);
     g.scope(`decoder.${il}`, () => {
       const a = norm(g, x, b.attnNorm);
       const said = keyValue(g, a, { ...b.attn, nHead });
       x = residual(g, x, attention(g, a, { ...b.attn, kv: said, nHead, mask: causal(pos) }));
       const c = norm(g, x, b.crossNorm);
-      g.output(`looks.${il}`, attendWeights(g, queries(g, c, { ...b.cross, nHead }), heard.k)); // [W, nHead, T, nCtx]
+      const telling = h.alignmentHeads.filter(({ layer }) => layer === il);
+      if (telling.length > 0) {
+        const chosen = (heads: Tensor) =>
+          concat(
+            g,
+            telling.map(({ head }) => slice(g, heads, 1, head, 1)),
+            1,
+          );
+        const q = chosen(queries(g, c, { ...b.cross, nHead }));
+        g.output(`looks.${il}`, attendWeights(g, q, chosen(heard.k))); // [W, telling heads, T, nCtx]
+      }
       x = residual(g, x, attention(g, c, { ...b.cross, kv: heard, nHead, mask: unmasked }));
       x = residual(g, x, ffn(g, norm(g, x, b.ffnNorm), { ...b.ffn, act: 'gelu' }));
     });

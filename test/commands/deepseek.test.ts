@@ -3,10 +3,12 @@ import { turn } from '../../src/commands/chat.ts';
 import { Interrupts } from '../../src/commands/interrupts.ts';
 import { withGguf } from '../../src/commands/open.ts';
 import type { Written } from '../../src/commands/writer.ts';
+import type { TensorToWrite } from '../../src/io/gguf/writer.ts';
 import type { ChatMessage } from '../../src/io/text/chat.ts';
 import { chatTemplate } from '../../src/io/text/chat.ts';
 import { readTokenizer } from '../../src/io/text/tokenizer.ts';
 import { fixture } from '../fixtures.ts';
+import { tensorOf } from '../tiny-gguf.ts';
 import { changedModel } from './models.ts';
 import { grafo, type RunOptions } from './run.ts';
 
@@ -74,6 +76,52 @@ it('--expert-stats tells which experts were chosen, and what a token reads of th
   expect(stderr).toMatch(
     /\nexperts: 3 of 8 a token; a token reads 0\.1 MiB of 0\.1 MiB \([\d.]+ %\)\n {2}layer {2}1: /,
   );
+});
+
+describe('a model with a layer that predicts a further token', () => {
+  const base = 'deepseek/v3-groups-q8_0';
+  const u32 = (value: number) => ({ type: 'u32', value }) as const;
+  /** The last layer once more, and what joins a token to the row before it; all random. */
+  const further = (all: readonly TensorToWrite[]): TensorToWrite[] => [
+    ...all,
+    ...all
+      .filter(({ name }) => name.startsWith('blk.1.'))
+      .map((tensor) => ({ ...tensor, name: tensor.name.replace('blk.1.', 'blk.2.') })),
+    tensorOf('blk.2.nextn.eh_proj.weight', 'f32', [32, 64], (i) => Math.sin(i * i)),
+    tensorOf('blk.2.nextn.enorm.weight', 'f32', [32], (i) => 1 + i / 64),
+    tensorOf('blk.2.nextn.hnorm.weight', 'f32', [32], (i) => 1 - i / 64),
+  ];
+  const withLayer = () =>
+    changedModel(
+      'further',
+      {
+        metadata: { 'deepseek2.block_count': u32(3), 'deepseek2.nextn_predict_layers': u32(1) },
+        tensors: further,
+      },
+      base,
+    );
+  const args = ['-p', 'Hello', '-n', '24', '--ignore-eos', '--seed', '3'];
+
+  it('writes without it what a model that never had one writes', async () => {
+    const { ids } = await jsonOf(['deepseek', '-m', await withLayer(), ...args, '--temp', '0']);
+    expect(ids).toEqual((await jsonOf(['deepseek', '-m', fixture(`${base}.gguf`), ...args, '--temp', '0'])).ids);
+  });
+
+  it.each(['0', '0.8'])('writes with it, guessing ahead, the same tokens at temperature %s', async (temp) => {
+    const run = ['deepseek', '-m', await withLayer(), ...args, '--temp', temp];
+    const { ids } = await jsonOf(run);
+    const guessing = await jsonOf([...run, '--spec-type', 'draft-mtp']);
+    expect(guessing.ids).toEqual(ids);
+    // Every run but the prompt's guesses one token; a right guess saves a run.
+    const { guessed, right } = guessing.speculation;
+    expect(guessed).toBe(23 - right);
+  });
+
+  it('says so where a file has none', async () => {
+    const { code, stderr } = await deepseek(['-p', 'Hi', '--spec-type', 'draft-mtp']);
+    expect(code).toBe(4);
+    expect(stderr).toContain('this file has no layer that predicts further tokens');
+  });
 });
 
 describe('whose model it is', () => {

@@ -12,8 +12,10 @@ export const cacheFolder = join(scratch, 'cache');
 
 export interface RunOptions {
   /** What stdin holds; nothing, and closed, if absent. 'open' is a pipe that nobody writes to or closes. */
-  readonly stdin?: string | 'open';
+  readonly stdin?: string | Uint8Array | 'open';
   readonly env?: NodeJS.ProcessEnv;
+  /** The folder it runs in; this one if absent. */
+  readonly cwd?: string;
   /** Sent in this order, each so many milliseconds after the one before (the first: after the start). */
   readonly signals?: readonly { readonly after: number; readonly signal: NodeJS.Signals }[];
   /** Called with every piece of stdout, and the process that wrote it. */
@@ -38,7 +40,7 @@ export const environment = (env: NodeJS.ProcessEnv = {}): NodeJS.ProcessEnv => {
 export const run = (program: string, args: readonly string[], options: RunOptions = {}): Promise<RunResult> =>
   new Promise((resolve, reject) => {
     const start = performance.now();
-    const child = spawn(program, args, { env: environment(options.env), stdio: 'pipe' });
+    const child = spawn(program, args, { env: environment(options.env), stdio: 'pipe', cwd: options.cwd });
     let [stdout, stderr] = ['', ''];
     child.stdout.setEncoding('utf8').on('data', (text: string) => {
       stdout += text;

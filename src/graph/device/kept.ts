@@ -60,16 +60,9 @@ export const programsFolder = (cacheFolder: string): string => join(cacheFolder,
 /** The name of the folder for a program whose weights come from `source`. */
 export const keyOf = (program: Program, source: string): string => {
   const { version } = createRequire(import.meta.url)('../../../package.json') as { version: string };
-  const parts = [
-    FORMAT,
-    version,
-    env.versions.node,
-    process.platform,
-    process.arch,
-    processor(),
-    program.target,
-    source,
-  ];
+  const recipes = program.initializers.map(({ recipe }) => recipe);
+  const { platform, arch } = process;
+  const parts = [FORMAT, version, env.versions.node, platform, arch, processor(), program.target, recipes, source];
   return createHash('sha256').update(JSON.stringify(parts)).update(program.onnx).digest('hex').slice(0, 32);
 };
 
@@ -177,6 +170,7 @@ export const evict = async (cacheFolder: string, limit: number, newest: KeptProg
   for (const kept of await listKept(cacheFolder)) {
     if (kept.folder === newest.folder) continue;
     room -= kept.byteLength;
-    if (room < 0) await removeKept(kept);
+    // Windows does not remove what another process has mapped: that goes the next time.
+    if (room < 0) await removeKept(kept).catch(() => undefined);
   }
 };

@@ -51,20 +51,27 @@ const TIMES_LARGER = 2.5;
 const ALIGNED = 2 ** 20;
 
 const isSafe = ({ initializers }: Program): boolean =>
-  initializers.every(({ parts }) => parts.every((part) => part.dtype !== 'u8' || part.byteLength >= ALIGNED));
+  initializers.every(({ parts }) =>
+    parts.every(({ dtype, byteLength }) => (dtype !== 'u8' && dtype !== 'i8') || byteLength >= ALIGNED),
+  );
 
-/** Starts the packing of a program that has just been kept; it goes on when this process has ended. */
+/**
+ * Starts the packing of a program that has just been kept; it goes on when this process has ended. Where it cannot be
+ * started, the next start takes what is there.
+ */
 export const packLater = async (program: Program, kept: KeptProgram, place: PackPlace): Promise<void> => {
   const { cacheFolder, key, limit } = place;
   const need = kept.byteLength * TIMES_LARGER;
   if (kept.byteLength < WORTH_PACKING || need > limit || !isSafe(program)) return;
-  const { bavail, bsize } = await statfs(cacheFolder);
-  if (bavail * bsize < 1.2 * need) return;
+  const disk = await statfs(cacheFolder).catch(() => undefined);
+  if (!disk || disk.bavail * disk.bsize < 1.2 * need) return;
   const { onnx: _onnx, initializers: _initializers, ...plain } = program;
   const { folder, model, label } = kept;
   const request: PackRequest = { cacheFolder, key, limit, folder, model, label, program: plain };
   const packer = fileURLToPath(builtFile('packer'));
-  spawn(process.execPath, [packer, JSON.stringify(request)], { detached: true, stdio: 'ignore' }).unref();
+  const child = spawn(process.execPath, [packer, JSON.stringify(request)], { detached: true, stdio: 'ignore' });
+  child.on('error', () => undefined);
+  child.unref();
 };
 
 /**

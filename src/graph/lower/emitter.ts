@@ -187,9 +187,9 @@ export class Emitter {
     return rows(this, storedIn(table), ids);
   }
 
-  /** Values computed while the weights are written. */
-  computed(name: string, dims: readonly number[], compute: () => Promise<Float32Array>): Computed {
-    return this.store(name, () => computedGroup(name, dims, compute))[0] as Computed;
+  /** Values computed while the weights are written; `recipe` says all that they depend on beside the weights. */
+  computed(name: string, dims: readonly number[], recipe: string, compute: () => Promise<Float32Array>): Computed {
+    return this.store(name, () => computedGroup(name, dims, recipe, compute))[0] as Computed;
   }
 
   /** The values of a group of initialisers, made once per key. */

@@ -1,15 +1,16 @@
 /** Which stored form of a weight meets which kernel. The only place that knows both. */
 import type { BlockLayout, WeightRef } from '../weights.ts';
 import type { Computed, Emitter, Value } from './emitter.ts';
-import { denseGroup, halfGroup, packedGroup } from './initializers.ts';
+import { denseGroup, halfGroup, int8Group, packedGroup } from './initializers.ts';
 import { besideSums, blockSums, widened } from './offsets.ts';
 import { accuracyLevel, readsHalves } from './target.ts';
 
 const nOut = (refs: readonly WeightRef[]): number => refs.reduce((n, ref) => n + (ref.shape[0] ?? 0), 0);
 
 /** Whether these weights can be stacked into one product. */
-export const stackable = (refs: readonly WeightRef[]): boolean => {
+export const stackable = (o: Emitter, refs: readonly WeightRef[]): boolean => {
   const [first] = refs;
+  if (runsInInt8(o)) return refs.every(({ shape }) => shape[1] === first?.shape[1]);
   return refs.every(
     ({ tensor, shape }) =>
       shape[1] === first?.shape[1] &&
@@ -22,17 +23,23 @@ export const stackable = (refs: readonly WeightRef[]): boolean => {
 /** x `[..., nIn]`, of so many axes, times the transposes of weights `[nOut, nIn]` -> `[..., sum of nOut]`. */
 export const product = (o: Emitter, x: Value, refs: readonly WeightRef[], rank: number): Computed => {
   const [ref] = refs;
-  if (!ref || !stackable(refs)) throw new Error(`cannot stack ${refs.map((r) => r.name).join(', ')}`);
+  if (!ref || !stackable(o, refs)) throw new Error(`cannot stack ${refs.map((r) => r.name).join(', ')}`);
+  const key = keyOf(refs);
+  if (runsInInt8(o)) {
+    return o.node('DynamicQuantizeMatMul', [x, ...o.store(`${key} in int8`, () => int8Group(key, refs))]);
+  }
   const { blocks } = ref.tensor;
   if (blocks && runsInBlocks(o, ref)) return blockProduct(o, x, refs, blocks, rank);
-  const key = keyOf(refs);
   const [dense] = o.store(key, () => denseGroup(key, refs)) as [Computed];
   return denseProduct(o, x, dense);
 };
 
+/** Whether all products are of integers. */
+const runsInInt8 = (o: Emitter): boolean => o.target.compute === 'int8' && o.has('DynamicQuantizeMatMul');
+
 /** Whether products with this weight take its blocks as they are. */
 const runsInBlocks = (o: Emitter, { tensor }: WeightRef): boolean =>
-  o.target.compute === 'block' && tensor.blocks !== undefined && o.has('MatMulNBits');
+  o.target.compute !== 'f32' && tensor.blocks !== undefined && o.has('MatMulNBits');
 
 const keyOf = (refs: readonly WeightRef[]): string => refs.map((r) => r.name).join('+');
 

@@ -56,7 +56,8 @@ const perBranch = (nExpert: number): number => [4, 3, 2].find((n) => nExpert % n
  * a branch that runs if anybody chose one of them. An expert multiplies its own rows only, none if it has none.
  */
 export const expertBranches = (down: Tensor, users: Users, o: Emitter): Fusion | undefined => {
-  if (!o.has('QuickGelu')) return undefined;
+  // Elsewhere than on the CPU, branches that change from token to token would stop the device at each.
+  if (!o.has('QuickGelu') || o.target.provider !== 'cpu') return undefined;
   const found = expertLayer(down, users);
   if (!found) return undefined;
   return {
@@ -120,7 +121,7 @@ const oneExpert = (
   expert: number,
 ): Computed => {
   const [gate, up] = [o.expert(w.gate, expert), o.expert(w.up, expert)];
-  const [a, b] = stackable([gate.ref, up.ref])
+  const [a, b] = stackable(o, [gate.ref, up.ref])
     ? o.nodeOf('Split', [o.product(rows, [gate, up], 2)], 2, { axis: -1, num_outputs: 2 })
     : [o.product(rows, [gate], 2), o.product(rows, [up], 2)];
   const inner = o.node('Mul', [o.node('QuickGelu', [a], { alpha: float(1) }), b]);

@@ -3,7 +3,7 @@ import { elements } from '../tensor.ts';
 import type { WeightRef } from '../weights.ts';
 import { widen, widened } from './offsets.ts';
 
-export type StoredDType = 'f32' | 'f16' | 'bf16' | 'u8';
+export type StoredDType = 'f32' | 'f16' | 'bf16' | 'u8' | 'i8';
 
 export interface Initializer {
   readonly name: string;
@@ -22,6 +22,8 @@ export interface InitializerView {
 /** Initialisers that are made by reading the same bytes once. */
 export interface InitializerGroup {
   readonly parts: readonly Initializer[];
+  /** What computed values depend on beside the weights. */
+  readonly recipe?: string;
   load(): Promise<readonly Uint8Array[]>;
 }
 
@@ -115,12 +117,69 @@ export const packedGroup = (name: string, refs: readonly WeightRef[], form: Pack
   };
 };
 
+/** Rows turned into columns at a time. */
+const TILE = 64;
+
+/**
+ * Weights `[nOut, nIn]` rounded to 8 bits and transposed, `[nIn, nOut]`, then the scale of each output; several of equal
+ * width side by side.
+ */
+export const int8Group = (name: string, refs: readonly WeightRef[]): InitializerGroup => {
+  const nIn = width(first(refs));
+  const nOut = refs.reduce((n, r) => n + height(r), 0);
+  return {
+    parts: [
+      { name: `${name}.int8`, dtype: 'i8', dims: [nIn, nOut], byteLength: nIn * nOut },
+      { name: `${name}.int8.scales`, dtype: 'f32', dims: [nOut], byteLength: 4 * nOut },
+    ],
+    async load() {
+      const data = new Int8Array(nIn * nOut);
+      const scales = new Float32Array(nOut);
+      let column = 0;
+      for (const ref of refs) {
+        const start = ref.rows?.from ?? 0;
+        const to = start + height(ref);
+        for (let from = start; from < to; from += TILE) {
+          const values = await ref.tensor.decode({ from, to: Math.min(from + TILE, to) });
+          roundColumns(values, nIn, data.subarray(column), nOut, scales.subarray(column));
+          column += values.length / nIn;
+        }
+      }
+      return [bytesOf(data), bytesOf(scales)];
+    },
+  };
+};
+
+/** Rows of `nIn` values as columns of integers from -127 to 127; the scale of each makes its largest value 127. */
+const roundColumns = (
+  values: Float32Array,
+  nIn: number,
+  data: Int8Array,
+  stride: number,
+  scales: Float32Array,
+): void => {
+  const nRow = values.length / nIn;
+  for (let row = 0; row < nRow; row++) {
+    let most = 0;
+    for (let k = row * nIn; k < (row + 1) * nIn; k++) most = Math.max(most, Math.abs(values[k]!));
+    scales[row] = most / 127;
+  }
+  for (let k = 0; k < nIn; k++) {
+    for (let row = 0; row < nRow; row++) {
+      const scale = scales[row]!;
+      data[k * stride + row] = scale > 0 ? Math.round(values[row * nIn + k]! / scale) : 0;
+    }
+  }
+};
+
 /** Values that are computed instead of read. */
 export const computedGroup = (
   name: string,
   dims: readonly number[],
+  recipe: string,
   compute: () => Promise<Float32Array>,
 ): InitializerGroup => ({
+  recipe,
   parts: [{ name, dtype: 'f32', dims, byteLength: 4 * elements(dims) }],
   load: async () => [bytesOf(await compute())],
 });

@@ -115,7 +115,7 @@ const canBearAnotherName = (value: Value, o: Emitter): boolean =>
 const place = (groups: readonly InitializerGroup[]): { placed: PlacedGroup[]; weightBytes: number } => {
   let end = 0;
   const placed = groups.map((group) => ({
-    load: () => group.load(),
+    ...group,
     parts: group.parts.map((part) => {
       const offset = Math.ceil(end / PAGE) * PAGE;
       end = offset + part.byteLength;

@@ -21,7 +21,9 @@ export const blockSums = (o: Emitter, x: Value, { blockSize }: BlockLayout, nIn:
   o.of(x, `sums of ${blockSize}`, () => {
     const leading = Array.from({ length: rank - 1 }, () => 0);
     const blocks = o.node('Reshape', [x, o.i64([...leading, nIn / blockSize, blockSize])]);
-    return o.node('ReduceSum', [blocks, o.i64([-1])], { keepdims: 0 });
+    const sums = o.node('ReduceSum', [blocks, o.i64([-1])], { keepdims: 0 });
+    // Rows alone may be none, as an expert's are that nobody chose; of no rows the runtime does not drop the axis.
+    return rank === 2 ? o.node('Reshape', [sums, o.i64([0, nIn / blockSize])]) : sums;
   });
 
 /** x and, behind it, the sums that meet the offsets' columns: `[..., nIn]` -> `[..., widened]`. */

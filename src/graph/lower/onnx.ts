@@ -31,6 +31,7 @@ const IR_VERSION = 10n;
 
 /** Operators of ONNX Runtime's own domain; all others are of the ONNX standard. */
 const contrib = new Set([
+  'DynamicQuantizeMatMul',
   'FusedMatMul',
   'GatherBlockQuantized',
   'GroupQueryAttention',
@@ -49,6 +50,7 @@ const dataType: Readonly<Record<DType | StoredDType, TensorProto_DataType>> = {
   i32: TensorProto_DataType.INT32,
   bool: TensorProto_DataType.BOOL,
   u8: TensorProto_DataType.UINT8,
+  i8: TensorProto_DataType.INT8,
 };
 
 export interface StoredInitializer extends Initializer {

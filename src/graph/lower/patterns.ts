@@ -1,5 +1,6 @@
 /** Shapes that fusions look for, and how they emit the products inside. */
 import type { AnyOp } from '../op.ts';
+import { WEIGHT } from '../ops/leaves.ts';
 import { BIAS, LINEAR } from '../ops/matmul.ts';
 import type { Tensor } from '../tensor.ts';
 import type { WeightRef } from '../weights.ts';
@@ -53,14 +54,19 @@ export const linearPattern = (y: Tensor): LinearPattern | undefined => {
 
 /** As few products as the forms of the weights allow for several layers; each layer's part is split off. */
 export const emitLinears = (o: Emitter, layers: readonly LinearPattern[], valueAt: ValueAt): Computed[] =>
-  stacks(layers).flatMap((stack) => emitStack(o, stack, valueAt));
+  stacks(o, layers).flatMap((stack) => emitStack(o, stack, valueAt));
 
 /** Neighbours of the same input and form together, in order. */
-const stacks = (layers: readonly LinearPattern[]): LinearPattern[][] => {
+const stacks = (o: Emitter, layers: readonly LinearPattern[]): LinearPattern[][] => {
   const all: LinearPattern[][] = [];
   for (const layer of layers) {
     const last = all.at(-1);
-    const fits = last?.[0]?.x === layer.x && stackable([...last, layer].map((l) => l.weight));
+    const fits =
+      last?.[0]?.x === layer.x &&
+      stackable(
+        o,
+        [...last, layer].map((l) => l.weight),
+      );
     if (last && fits) last.push(layer);
     else all.push([layer]);
   }
@@ -75,9 +81,29 @@ const emitStack = (o: Emitter, stack: readonly LinearPattern[], valueAt: ValueAt
     first.x.shape.length,
   );
   const widths = stack.map((l) => l.weight.shape[0] ?? 0);
-  const parts = stack.length === 1 ? [all] : o.nodeOf('Split', [all, o.i64(widths)], stack.length, { axis: -1 });
-  return parts.map((y, i) => {
+  const apart = (y: Computed) =>
+    stack.length === 1 ? [y] : o.nodeOf('Split', [y, o.i64(widths)], stack.length, { axis: -1 });
+  const stacked = stack.length > 1 ? stackedBias(o, stack) : undefined;
+  if (stacked) return [...apart(o.node('Add', [all, stacked]))];
+  return apart(all).map((y, i) => {
     const bias = stack[i]?.bias;
     return bias ? o.node('Add', [y, valueAt(bias)]) : y;
+  });
+};
+
+/** The biases of all layers end to end; undefined where one has none. */
+const stackedBias = (o: Emitter, layers: readonly LinearPattern[]): Computed | undefined => {
+  const refs = layers.flatMap(({ bias }) => (is(bias, WEIGHT) ? [bias.attrs as WeightRef] : []));
+  if (refs.length < layers.length) return undefined;
+  const n = refs.reduce((sum, { shape }) => sum + (shape[0] ?? 0), 0);
+  return o.computed(refs.map(({ name }) => name).join('+'), [n], 'end to end', async () => {
+    const all = new Float32Array(n);
+    let at = 0;
+    for (const { tensor, rows } of refs) {
+      const values = await tensor.decode(rows);
+      all.set(values, at);
+      at += values.length;
+    }
+    return all;
   });
 };

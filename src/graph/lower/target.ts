@@ -5,9 +5,10 @@ export type Provider = 'cpu' | 'cuda' | 'webgpu' | 'dml' | 'coreml';
 
 /**
  * How weights are multiplied.
- * f32: widened, float32 arithmetic; the yardstick. block: 4- and 8-bit blocks as the file has them.
+ * f32: widened, float32 arithmetic; the yardstick. block: 4- and 8-bit blocks as the file has them. int8: rounded to 8
+ * bits, one scale for each output and one for all activations of a product; block where a target has no such kernel.
  */
-export type Compute = 'f32' | 'block';
+export type Compute = 'f32' | 'block' | 'int8';
 
 export interface Target {
   readonly provider: Provider;
@@ -28,15 +29,15 @@ const everywhere = [
 
 /** Kernels beyond the ONNX standard, by provider; CoreML leaves what it lacks to the CPU's. */
 const kernels: Readonly<Record<Provider, ReadonlySet<string>>> = {
-  cpu: new Set([...everywhere, 'FusedMatMul', 'RotaryEmbedding']),
+  cpu: new Set([...everywhere, 'DynamicQuantizeMatMul', 'FusedMatMul', 'RotaryEmbedding']),
   coreml: new Set([...everywhere, 'FusedMatMul']),
   cuda: new Set([...everywhere, 'FusedMatMul']),
   webgpu: new Set(everywhere),
   dml: new Set(everywhere),
 };
 
-/** Kernels that take weights in blocks: they stand for no pattern, so fused or not does not matter to them. */
-const blockKernels: ReadonlySet<string> = new Set(['MatMulNBits', 'GatherBlockQuantized']);
+/** Kernels that take quantised weights: they stand for no pattern, so fused or not does not matter to them. */
+const blockKernels: ReadonlySet<string> = new Set(['MatMulNBits', 'GatherBlockQuantized', 'DynamicQuantizeMatMul']);
 
 /** Whether the target has a kernel of this name and may use it. */
 export const hasKernel = (target: Target, name: string): boolean =>

@@ -69,7 +69,8 @@ export const ROPE_TABLE = op<0, RopeTable & { readonly part: 'cos' | 'sin' }>({
   infer: (_, { nRot }) => ({ dtype: 'f32', shape: ['nCtx', nRot / 2] }),
   lower: (o, _, table) => {
     const nRow = wholeTable(o.sizeOf('nCtx'));
-    return o.computed(o.nodeName, [nRow, table.nRot / 2], () => ropeTable(table, table.part, nRow));
+    const recipe = JSON.stringify({ ...table, freqFactors: table.freqFactors?.name });
+    return o.computed(o.nodeName, [nRow, table.nRot / 2], recipe, () => ropeTable(table, table.part, nRow));
   },
   bytes: () => 0,
 });

@@ -12,7 +12,7 @@ type LstmResult = 'steps' | 'hidden' | 'cell';
 /**
  * x `[T, B, nIn]` with weights `[4 n, nIn]` and `[4 n, n]`, biases `[4 n]` twice, and states `[1, B, n]` (hidden, cell)
  * -> `[T, B, n]` for all steps, `[1, B, n]` for a state after the last. The gates lie as in PyTorch: input, forget,
- * cell, output. Three results of one sequence are three nodes of one computation, which the runtime does once.
+ * cell, output. Each result is a node that goes through the sequence anew, for a node has one output.
  */
 export const LSTM = op<number, { give: LstmResult }>({
   name: 'lstm',
@@ -29,7 +29,9 @@ export const LSTM = op<number, { give: LstmResult }>({
     return { dtype: x.dtype, shape: give === 'steps' ? [x.shape[0] as Dim, x.shape[1] as Dim, n] : state };
   },
   lower(o, [x, ofInput, ofHidden, inputBias, hiddenBias, hidden, cell], { give }, types) {
-    const n = size(types[5] ?? { dtype: 'f32', shape: [] }, -1);
+    const [, , , , , state] = types;
+    if (!state) throw new Error('no state');
+    const n = size(state, -1);
     const first = o.i64([0]);
     const weight = (w: Value | undefined) => o.node('Unsqueeze', [onnxGates(o, w), first]);
     const biases = o.node('Concat', [onnxGates(o, inputBias), onnxGates(o, hiddenBias)], { axis: 0 });

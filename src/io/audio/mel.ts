@@ -18,7 +18,7 @@ export const LEAD = FRAME / 2;
 export const WINDOW_FRAMES = 3000;
 
 const FLOOR = 1e-10;
-/** Louder than any sound is quiet: the level of digital silence. */
+/** The level of digital silence, below which nothing is. */
 export const SILENCE = Math.log10(FLOOR);
 
 /** Decades below the loudest value at which everything is equally quiet. */
@@ -43,11 +43,8 @@ export const melBank = (filters: Float32Array, nMels: number): MelBank => {
     throw new RangeError(`${filters.length} mel filter values, expected ${nMels} x ${N_BIN}`);
   const bands = Array.from({ length: nMels }, (_, m) => {
     const row = filters.subarray(m * N_BIN, (m + 1) * N_BIN);
-    const first = Math.max(
-      0,
-      row.findIndex((w) => w !== 0),
-    );
     const last = row.findLastIndex((w) => w !== 0);
+    const first = last < 0 ? 0 : row.findIndex((w) => w !== 0);
     return { first, weights: Float64Array.from(row.subarray(first, last + 1)) };
   });
   return { nMels, bands };
@@ -59,7 +56,7 @@ export const slaneyFilters = (nMels: number): Float32Array => {
   const edges = Array.from({ length: nMels + 2 }, (_, i) => melToHz((top * i) / (nMels + 1)));
   const filters = new Float32Array(nMels * N_BIN);
   for (let m = 0; m < nMels; m++) {
-    const [low, middle, high] = edges.slice(m, m + 3) as [number, number, number];
+    const [low = 0, middle = 0, high = 0] = edges.slice(m, m + 3);
     for (let bin = 0; bin < N_BIN; bin++) {
       const hz = (bin * SAMPLE_RATE) / FRAME;
       const height = Math.min((hz - low) / (middle - low), (high - hz) / (high - middle));

@@ -84,7 +84,7 @@ const readerOf = (name: string, path: string, head: Uint8Array): (() => AsyncGen
   const container = containerOf(head);
   switch (container?.kind) {
     case 'wav':
-      return () => readWav(name, createReadStream(path));
+      return () => readWav(name, createReadStream(path), (what) => readThroughFfmpeg(name, path, what));
     case 'compressed':
       return () => readCompressed(name, createReadStream(path), container.codec);
     case 'foreign':

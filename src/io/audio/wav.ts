@@ -18,8 +18,8 @@ const EXTENSIBLE = 0xfffe;
 /** A length not known when the header was written. */
 const UNKNOWN = 0xffffffff;
 
-/** Why a codec was not read, for those who wonder what a number means. */
-const CODECS: Readonly<Record<number, string>> = {
+/** Codecs that only ffmpeg reads. */
+const FOREIGN: Readonly<Record<number, string>> = {
   2: 'Microsoft ADPCM',
   17: 'IMA ADPCM',
   49: 'GSM 6.10',
@@ -30,14 +30,21 @@ const CODECS: Readonly<Record<number, string>> = {
 
 /**
  * The samples of a WAV file from its first byte on. A file that ends early gives what it has.
+ * @param elsewhere reads the file again, for a codec that this does not read and that it is told the name of
  * @throws UserError 'file' for what is no WAV file, or of a codec that is not read
  */
-export async function* readWav(name: string, bytes: Bytes): AsyncGenerator<Block> {
+export async function* readWav(
+  name: string,
+  bytes: Bytes,
+  elsewhere?: (what: string) => AsyncGenerator<Block>,
+): AsyncGenerator<Block> {
   const reader = new ByteReader(bytes);
   try {
     const { format, length } = await findData(name, reader);
     checkFormat(name, format.sampleRate, format.nChannel);
     const coded = sampleFormatOf(format.tag, format.bits);
+    const foreign = FOREIGN[format.tag];
+    if (!coded && foreign && elsewhere) return yield* elsewhere(`WAV files with ${foreign}`);
     if (!coded) throw unreadable(name, describe(format), 'convert it first: ffmpeg -i IN OUT.wav');
     yield* readPcm(name, firstBytes(reader, length), { ...format, format: coded });
   } finally {
@@ -48,7 +55,7 @@ export async function* readWav(name: string, bytes: Bytes): AsyncGenerator<Block
 const describe = ({ tag, bits }: Format): string => {
   if (tag === 1 || tag === 3) return `its samples have ${bits} bits`;
   const code = `0x${tag.toString(16).padStart(4, '0')}`;
-  return `its codec is ${CODECS[tag] ? `${CODECS[tag]} (${code})` : code}, which grafo does not read`;
+  return `its codec is ${FOREIGN[tag] ? `${FOREIGN[tag]} (${code})` : code}, which grafo does not read`;
 };
 
 /** Walks the chunks to the samples: the format may come after anything else but must come before them. */

@@ -1,5 +1,5 @@
 /** Words with times: the tokens of a segment put together. */
-import type { Segment, Token, Word } from './segment.ts';
+import type { Segment, Span, Token, Word } from './segment.ts';
 
 /** Opens what follows: belongs to the next word. */
 const OPENING = new Set('"\'“¿([{-「『（《');
@@ -20,9 +20,10 @@ interface Draft {
  * The words of a segment. A word begins at a blank, or in a language without blanks at every token; punctuation joins
  * the word it clings to, which takes no time.
  * @param tokens of the segment, with their spans
+ * @param within the segment: a word at its edge does not reach beyond it
  * @param language 'en'
  */
-export const wordsOf = (tokens: readonly Token[], language: string): Word[] => {
+export const wordsOf = (tokens: readonly Token[], within: Span, language: string): Word[] => {
   const isSpaced = !UNSPACED.has(language);
   const drafts: Draft[] = [];
   for (const token of tokens) {
@@ -34,7 +35,7 @@ export const wordsOf = (tokens: readonly Token[], language: string): Word[] => {
     if (!last || (begins && !isMadeOf(last.text, OPENING))) drafts.push({ text, tokens: [timed] });
     else drafts[drafts.length - 1] = { text: last.text + text, tokens: [...last.tokens, timed] };
   }
-  return withoutPauses(drafts.map(finished));
+  return withoutPauses(drafts.map(finished)).map((word) => inside(word, within));
 };
 
 const isMadeOf = (text: string, marks: ReadonlySet<string>): boolean => {
@@ -53,6 +54,13 @@ const finished = ({ text, tokens }: Draft): Word => {
     p: tokens.reduce((sum, { p }) => sum + p, 0) / tokens.length,
   };
 };
+
+/** A word that lies across an edge of its segment ends there; one that lies outside is left, for it knows better. */
+const inside = (word: Word, { from, to }: Span): Word => ({
+  ...word,
+  from: word.to > from ? Math.max(word.from, from) : word.from,
+  to: word.from < to ? Math.min(word.to, to) : word.to,
+});
 
 /** Words are seldom longer than twice the middle one, which is seldom longer than this, in milliseconds. */
 const MIDDLE_WORD = 700;

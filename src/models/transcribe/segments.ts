@@ -7,7 +7,7 @@ import type { Heard } from './window.ts';
 export interface TimedToken extends Token {
   readonly from?: number;
   readonly to?: number;
-  /** When it was said by what the model looked at (dynamic time warping). */
+  /** When the model had heard it, by what it looked at. */
   readonly aligned?: number;
 }
 

@@ -15,10 +15,10 @@ export interface SpeechModel {
   hear(mel: Float32Array): Promise<void>;
   readonly step: SpeechStep;
   /**
-   * How much each of these tokens, a whole text with its prompt, looks at each moment of the window, one array
-   * `[nToken, nCtx]` for each head that aligns text with sound.
+   * How much each of these tokens, a whole text with its prompt, looks at each of the window's `nCtx` moments of 20 ms:
+   * one array `[nToken, nCtx]` for each head that aligns text with sound.
    */
-  align(tokens: readonly number[]): Promise<readonly Float32Array[]>;
+  align(tokens: readonly number[]): Promise<{ readonly heads: readonly Float32Array[]; readonly nCtx: number }>;
 }
 
 export type SpeechSessions = Readonly<Record<'conv' | 'encoder' | 'cross' | 'decoder', SpeechSession>> & {
@@ -64,12 +64,14 @@ export const createSpeechModel = (sessions: SpeechSessions, h: WhisperHparams): 
         tokens: i64([1, tokens.length], tokens),
         pos: i64([1, tokens.length], positions(1, tokens.length, 0)),
       });
-      const each = tokens.length * h.audio.nCtx;
-      return Object.values(looks).flatMap(({ data, dims }) =>
+      const { nCtx } = h.audio;
+      const each = tokens.length * nCtx;
+      const heads = Object.values(looks).flatMap(({ data, dims }) =>
         Array.from({ length: dims[1] ?? 0 }, (_, head) =>
           (data as Float32Array).subarray(head * each, (head + 1) * each),
         ),
       );
+      return { heads, nCtx };
     },
   };
 };

@@ -1,12 +1,13 @@
 /** A whole sound, window after window: each begins where the text of the last one ended (Radford et al. 2022, 4.5). */
 import { Interrupted } from '../decoder.ts';
+import { alignedSegments } from './aligned-segments.ts';
 import type { Suspicion } from './guards.ts';
 import { audibleFrames, createGuards } from './guards.ts';
+import type { TaskOptions } from './prompt.ts';
 import { createPrompt, taskTokens } from './prompt.ts';
 import type { Segment } from './segments.ts';
 import { endsInSilence, segmentsOf } from './segments.ts';
 import { SHORTEST, WINDOW } from './sequence.ts';
-import type { SpecialTokens } from './special-tokens.ts';
 import type { SpeechModel } from './speech-model.ts';
 import type { Rules } from './token-rules.ts';
 import type { DecodingOptions, Fallbacks } from './window.ts';
@@ -20,15 +21,11 @@ export interface Sound {
   mel(from: number, n: number): Promise<Float32Array>;
 }
 
-export interface TranscribeOptions extends DecodingOptions {
-  readonly special: SpecialTokens;
+export interface TranscribeOptions extends DecodingOptions, TaskOptions {
   readonly rules: Rules;
   /** Frames that one window of the model holds: fewer than 3000 with a shorter audio context. */
   readonly nWindowFrame: number;
   readonly nTextCtx: number;
-  readonly language?: number;
-  readonly translate: boolean;
-  readonly withTimestamps: boolean;
   readonly withSpecial: boolean;
   /** Ids of a text that tells the model how and about what is spoken. */
   readonly initialPrompt: readonly number[];
@@ -38,6 +35,8 @@ export interface TranscribeOptions extends DecodingOptions {
   /** What is transcribed, in frames; `duration` 0: to the end. */
   readonly offset: number;
   readonly duration: number;
+  /** Find out when each token was said, by what the model looked at. */
+  readonly aligned: boolean;
   /** Leave out what looks made up. */
   readonly guarded: boolean;
   readonly signal: AbortSignal;
@@ -84,9 +83,11 @@ export async function* transcribe(
     const { sequence, isSilence, fallbacks } = heard;
     prompt.said(heard.prompt, sequence, isSilence);
     const audible = audibleFrames(mel, o.nWindowFrame);
-    for (const segment of isSilence ? [] : segmentsOf(heard, seek, o)) {
+    const said = isSilence ? [] : segmentsOf(heard, seek, o);
+    const nHeard = Math.min(sequence.advance, end - seek, o.nWindowFrame);
+    for (const segment of o.aligned ? await alignedSegments(model, said, { ...o, seek, nHeard }) : said) {
       const nAudible = audible.slice(segment.from - seek, segment.to - seek).filter(Boolean).length;
-      const why = o.guarded ? guards.suspect(o.textOf(segment.shown), nAudible / 100) : undefined;
+      const why = o.guarded ? guards.suspect({ ...segment, text: o.textOf(segment.shown) }, nAudible / 100) : undefined;
       yield why ? { kind: 'left out', segment, why } : { kind: 'segment', segment };
     }
     seek += endsInSilence(sequence.tokens, special) ? Math.min(end - seek, WINDOW) : sequence.advance;
