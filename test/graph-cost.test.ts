@@ -1,9 +1,9 @@
 /** Costs and memory of graphs against counts by hand. */
 import { describe, expect, it } from 'vitest';
 import type { GraphWish } from '../src/commands/graph-model.ts';
-import { memoryOf } from '../src/graph/memory.ts';
 import { costRows, costTotal, printCost, quantity } from '../src/graph/print/cost.ts';
 import { folded, repeatsCollapsed } from '../src/graph/print/filter.ts';
+import { memoryOf } from '../src/graph/print/liveness.ts';
 import { printMemory } from '../src/graph/print/memory.ts';
 import { viewOf } from '../src/graph/print/view.ts';
 import { graphFor } from './graph-models.ts';

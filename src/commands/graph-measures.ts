@@ -1,10 +1,10 @@
 /** `--cost` and `--memory`: what a part's graph would take, as tables or JSON. */
 
 import { measureMachine } from '../graph/device/measure.ts';
-import { memoryOf } from '../graph/memory.ts';
 import type { Machine } from '../graph/print/cost.ts';
 import { costRows, costTotal, printCost, quantity } from '../graph/print/cost.ts';
 import { folded, repeatsCollapsed } from '../graph/print/filter.ts';
+import { memoryOf } from '../graph/print/liveness.ts';
 import { printMemory } from '../graph/print/memory.ts';
 import { viewOf } from '../graph/print/view.ts';
 import type { WeightSource } from '../graph/weights.ts';

@@ -1,6 +1,7 @@
 /** Memory of a run as a bar chart in text. */
-import type { Memory, Step } from '../memory.ts';
+
 import { aligned } from './cost.ts';
+import type { Memory, Step } from './liveness.ts';
 
 const WIDTH = 40;
 

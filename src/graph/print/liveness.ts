@@ -1,8 +1,8 @@
 /** What a run takes of memory, from the graph alone: weights, what is kept between runs, and what lives in between. */
-import type { Graph } from './graph.ts';
-import { sizedNode } from './graph.ts';
-import { APPEND, INPUT, STATE, WEIGHT } from './ops/leaves.ts';
-import type { Sizes, Tensor } from './tensor.ts';
+import type { Graph } from '../graph.ts';
+import { sizedNode } from '../graph.ts';
+import { APPEND, INPUT, STATE, WEIGHT } from '../ops/leaves.ts';
+import type { Sizes, Tensor } from '../tensor.ts';
 
 export interface Memory {
   /** As they are stored. */
