@@ -10,6 +10,7 @@ const run = (command, args) =>
 
 const checks = [
   ['build', bin('tsc'), ['-p', 'tsconfig.build.json']],
+  ['build of the page', bin('tsc'), ['-p', 'tsconfig.page.json']],
   ['types', bin('tsc'), ['--noEmit']],
   ['lint and format', bin('biome'), ['check', '--error-on-warnings', '.']],
   ['no dead code', bin('knip'), []],

@@ -5,6 +5,7 @@ import { cacheCommand } from './commands/cache.ts';
 import type { Command } from './commands/command.ts';
 import { optionGroup } from './commands/command.ts';
 import { deepseekCommand } from './commands/deepseek.ts';
+import { graphDumpCommand } from './commands/graph-dump.ts';
 import { commandHelp, overview } from './commands/help.ts';
 import { llamaCommand } from './commands/llama.ts';
 import { nearest } from './commands/nearest.ts';
@@ -19,6 +20,7 @@ const commands: readonly Command[] = [
   deepseekCommand,
   vitCommand,
   whisperCommand,
+  graphDumpCommand,
   quantizeCommand,
   cacheCommand,
 ];

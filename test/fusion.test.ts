@@ -5,7 +5,11 @@ import { ModelProtoSchema, TensorProto_DataLocation } from 'onnx-buf';
 import { describe, expect, it } from 'vitest';
 import { attention, keyValue } from '../src/graph/blocks/attention.ts';
 import { cached } from '../src/graph/blocks/cache.ts';
+import type { EncoderLayer } from '../src/graph/blocks/encoder.ts';
+import { encoderLayer } from '../src/graph/blocks/encoder.ts';
 import { ffn } from '../src/graph/blocks/ffn.ts';
+import { mla } from '../src/graph/blocks/mla.ts';
+import { moe } from '../src/graph/blocks/moe.ts';
 import { norm } from '../src/graph/blocks/norm.ts';
 import { causal, rotary, unmasked } from '../src/graph/blocks/position.ts';
 import { residual } from '../src/graph/blocks/residual.ts';
@@ -18,6 +22,7 @@ import type { Target } from '../src/graph/lower/target.ts';
 import { add, mul, scale, silu } from '../src/graph/ops/arithmetic.ts';
 import { linear } from '../src/graph/ops/matmul.ts';
 import { rows } from '../src/graph/ops/select.ts';
+import { splitHeads } from '../src/graph/ops/shape.ts';
 import type { Sizes, Tensor } from '../src/graph/tensor.ts';
 import type { Linear, Norm, WeightSource } from '../src/graph/weights.ts';
 import { Weights } from '../src/graph/weights.ts';
@@ -122,7 +127,81 @@ const gated = (types: readonly [string, string, string]) => (g: GraphBuilder) =>
   g.output('y', ffn(g, stream(g), { gate, up, down, act: 'silu' }));
 };
 
+/** Weights of an encoder's layer: keys may lack a bias, as Whisper's do. */
+const encoderWeights = (keyHasBias: boolean): EncoderLayer => {
+  const biased = (name: string, nIn: number, nOut: number, seed: number) =>
+    withBias(name, layer(name, nIn, nOut, seed), seed + 1);
+  const centred = (name: string, seed: number): Norm => ({
+    kind: 'layer',
+    weight: weight(`${name}.weight`, noise([D], seed)),
+    bias: weight(`${name}.bias`, noise([D], seed + 1)),
+    eps: 1e-6,
+  });
+  return {
+    attnNorm: centred('ln1', 80),
+    attn: {
+      q: biased('q', D, D, 82),
+      k: keyHasBias ? biased('k', D, D, 84) : layer('k', D, D, 84),
+      v: biased('v', D, D, 86),
+      o: biased('o', D, D, 88),
+    },
+    ffnNorm: centred('ln2', 90),
+    ffn: { up: biased('up', D, 96, 92), down: biased('down', 96, D, 94) },
+  };
+};
+const encoder = (keyHasBias: boolean, nKept?: number) => (g: GraphBuilder) =>
+  g.output('y', encoderLayer(g, g.input('x', 'f32', ['B', 3, D]), encoderWeights(keyHasBias), 4, 'gelu', nKept));
+
 const cache = { nCtx: 8, B: 1 };
+
+/** Values that keep a stream about as large as it is. */
+const quarter = (values: NdArray): NdArray => map(values, (v) => Math.fround(v / 4));
+
+/** Latent attention as DeepSeek's page writes it. */
+const latentLayer =
+  (nSeq: number) =>
+  (g: GraphBuilder): void => {
+    const [nHead, nNope, nRot, kvLoraRank, nValue] = [4, 8, 16, 24, 12];
+    const pos = g.input('pos', 'i64', [nSeq, 'T']);
+    const x = g.input('x', 'f32', [nSeq, 'T', D]);
+    const rotate = rotary(g, pos, { nRot, base: 1000, scaling: { kind: 'none' }, pairs: 'adjacent' });
+    const heads = (name: string, n: number, seed: number) =>
+      ({ weight: weight(`${name}.weight`, quarter(noise([nHead, n, kvLoraRank], seed))), isTurned: false }) as const;
+    const y = mla(g, x, {
+      q: layer('q', D, nHead * (nNope + nRot), 90),
+      kvDown: layer('kv', D, kvLoraRank + nRot, 91),
+      kvNorm: rms('kv_norm', kvLoraRank, 92),
+      kUp: heads('k', nNope, 93),
+      vUp: heads('v', nValue, 94),
+      o: layer('o', nHead * nValue, D, 95),
+      form: 'absorb',
+      nHead,
+      nRot,
+      kvLoraRank,
+      scale: 0.2,
+      rotate,
+      pos,
+      il: 0,
+    });
+    g.output('y', y);
+  };
+
+/** Eight experts, of which every token chooses two. */
+const expertLayer = (g: GraphBuilder): void => {
+  const experts = (name: string, nIn: number, nOut: number, seed: number) =>
+    weight(`${name}.weight`, quarter(noise([8, nOut, nIn], seed)));
+  const y = moe(g, stream(g), {
+    router: layer('router', D, 8, 96),
+    gate: experts('gate', D, 24, 97),
+    up: experts('up', D, 24, 98),
+    down: experts('down', 24, D, 99),
+    nExpertUsed: 2,
+    gating: 'softmax',
+    normalise: true,
+    scale: 1,
+  });
+  g.output('y', y);
+};
 
 const exact: readonly Case[] = [
   {
@@ -182,6 +261,43 @@ const exact: readonly Case[] = [
     kernels: { FusedMatMul: 2, GroupQueryAttention: 2 },
   },
   {
+    title: 'heads that turn by themselves',
+    build: (g) => {
+      const pos = g.input('pos', 'i64', ['B', 'T']);
+      const rotate = rotary(g, pos, { nRot: 16, base: 1000, scaling: { kind: 'none' }, pairs: 'adjacent' });
+      g.output('y', rotate(splitHeads(g, g.input('x', 'f32', ['B', 'T', D]), D / 16)));
+    },
+    runs: oneSequence,
+    sizes: cache,
+    kernels: { RotaryEmbedding: 1 },
+  },
+  {
+    title: 'latent rows: one kernel for chunks and one for single tokens, on one buffer',
+    build: latentLayer(1),
+    runs: oneSequence,
+    sizes: cache,
+    kernels: { FusedMatMul: 4, GroupQueryAttention: 2, RotaryEmbedding: 2, SimplifiedLayerNormalization: 1 },
+  },
+  {
+    title: 'latent rows of two sequences',
+    build: latentLayer(2),
+    runs: decoding(
+      [
+        [0, 1, 2],
+        [0, 1, 2],
+      ],
+      [[3], [2]],
+    ),
+    sizes: { nCtx: 8, B: 2 },
+    kernels: { FusedMatMul: 4, GroupQueryAttention: 1, RotaryEmbedding: 2, SimplifiedLayerNormalization: 1 },
+  },
+  {
+    title: 'experts: four behind each condition, gate and up in one product',
+    build: expertLayer,
+    runs: [{ x: noise([2, 3, D], 40) }, { x: noise([1, 1, D], 41) }],
+    kernels: { FusedMatMul: 17, QuickGelu: 8 },
+  },
+  {
     title: 'gate and up are one product',
     build: gated(['f32', 'f32', 'f32']),
     runs: x3,
@@ -205,6 +321,24 @@ const exact: readonly Case[] = [
     kernels: { SkipSimplifiedLayerNormalization: 1 },
   },
   {
+    title: "an encoder's layer: q, k and v in one product with one bias",
+    build: encoder(true),
+    runs: x3,
+    kernels: { FusedMatMul: 4, MultiHeadAttention: 1 },
+  },
+  {
+    title: "an encoder's layer whose keys have no bias",
+    build: encoder(false),
+    runs: x3,
+    kernels: { FusedMatMul: 4, MultiHeadAttention: 1 },
+  },
+  {
+    title: "an encoder's layer of which only the first token is read: its query apart from keys and values",
+    build: encoder(true, 1),
+    runs: x3,
+    kernels: { FusedMatMul: 5, MultiHeadAttention: 1 },
+  },
+  {
     title: 'a product alone',
     build: (g) => g.output('y', linear(g, stream(g), layer('w', D, 5, 62))),
     runs: x3,
@@ -221,6 +355,39 @@ describe('fused kernels', () => {
       await runGraph(build, runs, { sizes }),
     ];
     for (const [i, y] of found.entries()) expect(distance(y, expected[i]!)).toBeLessThan(2e-6);
+  });
+});
+
+describe('products of 8-bit integers', () => {
+  const int8: Target = { provider: 'cpu', compute: 'int8', fused: true };
+
+  it('stand for every product of a layer, and differ from float32 by their rounding alone', async () => {
+    const build = encoder(true);
+    expect(kernelsOf(lower(graphOf(build), int8, {}))).toEqual({
+      DynamicQuantizeMatMul: 4,
+      MultiHeadAttention: 1,
+    });
+    const [found] = await runGraph(build, x3, { target: int8 });
+    const [expected] = await runGraph(build, x3);
+    const error = nmse(Float32Array.from(found!.values), Float32Array.from(expected!.values));
+    expect(error).toBeGreaterThan(1e-7);
+    expect(error).toBeLessThan(1e-3);
+  });
+
+  it('keep a row of zeros, and the largest weight of each row to the last bit', async () => {
+    const w = f32([3, 4], [0, 0, 0, 0, 127, -1, 64, 2, -0.5, 0.25, 0, 0.5]);
+    const x = f32([1, 1, 4], [255, 0, 1, 2]); // activations of 0 to 255 are integers already
+    const build = (g: GraphBuilder) =>
+      g.output('y', linear(g, g.input('x', 'f32', [1, 1, 4]), { weight: weight('w.weight', w) }));
+    const [y] = await runGraph(build, [{ x }], { target: int8 });
+    expect(y!.values[0]).toBe(0);
+    expect(y!.values[1]).toBeCloseTo(127 * 255 + 64 + 4, 1);
+    expect(y!.values[2]).toBeCloseTo(-0.5 * 255 + 1, 2);
+  });
+
+  it('are not asked of devices that lack them', () => {
+    const program = lower(graphOf(encoder(true)), { ...int8, provider: 'webgpu' }, {});
+    expect(kernelsOf(program)).not.toHaveProperty('DynamicQuantizeMatMul');
   });
 });
 
@@ -292,7 +459,7 @@ describe('what only looks like a pattern stays plain', () => {
       runs: oneSequence,
       sizes: cache,
       without: 'GroupQueryAttention',
-      kernels: { FusedMatMul: 4 },
+      kernels: { FusedMatMul: 4, RotaryEmbedding: 1 },
     },
     {
       title: 'heads that turn by other positions than their rows have',
@@ -313,7 +480,7 @@ describe('what only looks like a pattern stays plain', () => {
       runs: oneSequence.map(({ x, pos }) => ({ x: x!, pos: pos!, turns: map(pos!, (p) => 6 - p) })),
       sizes: cache,
       without: 'GroupQueryAttention',
-      kernels: { FusedMatMul: 4 },
+      kernels: { FusedMatMul: 4, RotaryEmbedding: 2 },
     },
     {
       title: 'attention without a cache',
@@ -327,7 +494,7 @@ describe('what only looks like a pattern stays plain', () => {
       },
       runs: x3,
       without: 'GroupQueryAttention',
-      kernels: { FusedMatMul: 4, MultiHeadAttention: 1 },
+      kernels: { FusedMatMul: 2, MultiHeadAttention: 1 },
     },
   ];
 

@@ -62,11 +62,13 @@ type Room =
   | 'models'
   | 'io'
   | 'commands'
+  | 'page'
   | 'cli';
 
 /** The core of the graph: tensor, op, graph, weights, hparams; the rest of graph/ has rooms of its own. */
 const roomOf = (file: string): Room => {
-  const [, room] = /^graph\/(ops|blocks|lower|device|print)\//.exec(file) ?? /^(models|io|commands)\//.exec(file) ?? [];
+  const [, room] =
+    /^graph\/(ops|blocks|lower|device|print)\//.exec(file) ?? /^(models|io|commands|page)\//.exec(file) ?? [];
   if (room) return room as Room;
   if (file === 'graph/builder.ts') return 'builder';
   if (/^graph\/[^/]+$/.test(file)) return 'core';
@@ -85,9 +87,11 @@ const values: Readonly<Record<Room, readonly Room[]>> = {
   lower: ['ops', 'core'],
   // list.ts starts every provider with a graph of one operation.
   device: ['lower', 'builder', 'ops', 'core', 'errors'],
-  print: ['core'],
+  print: ['ops', 'core'],
   models: ['blocks', 'ops', 'core', 'errors'],
   io: ['errors'],
+  // Runs in a browser.
+  page: ['print'],
   commands: ['models', 'device', 'lower', 'print', 'builder', 'core', 'io', 'errors'],
   cli: ['commands', 'errors'],
 };
@@ -99,6 +103,8 @@ const types: Readonly<Partial<Record<Room, readonly Room[]>>> = {
   // The same; and the functions that add operations are given the builder.
   ops: ['lower', 'builder'],
   blocks: ['builder'],
+  // The structure of an ONNX model is plain data.
+  print: ['lower'],
   // The builder is given to models; generation is given sessions, whose arrays and programs are plain data.
   models: ['builder', 'device', 'lower'],
   // What files hold is handed to the graph in the graph's words.
@@ -162,6 +168,7 @@ const homes: Readonly<Record<string, string>> = {
   'onnx-buf': 'graph/lower',
   '@huggingface/gguf': 'io/gguf',
   '@huggingface/jinja': 'io/text',
+  '@hpcc-js/wasm-graphviz': 'io/picture',
   sharp: 'io/image',
   wavefile: 'io/audio',
   yargs: 'commands',
@@ -172,7 +179,10 @@ const packageOf = (from: string): string => /^(?:@[^/]+\/)?[^/]+/.exec(from)?.[0
 const homeOf = (file: string): string => (file.startsWith('commands/') ? 'commands' : posix.dirname(file));
 
 describe('packages', () => {
-  const foreign = imports.filter(({ isOurs, from }) => !isOurs && !from.startsWith('node:'));
+  // The page runs in a browser, with what it needs inside.
+  const foreign = imports.filter(
+    ({ isOurs, from, file }) => !isOurs && !from.startsWith('node:') && !file.startsWith('page/'),
+  );
   const roomsOf = (name: string) => [
     ...new Set(foreign.filter(({ from }) => packageOf(from) === name).map(({ file }) => homeOf(file))),
   ];

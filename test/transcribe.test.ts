@@ -478,17 +478,20 @@ describe('prompts', () => {
 });
 
 describe('guards', () => {
-  it('suspect what was said three times before, and what nobody can say so fast', () => {
+  it('suspect what was said three times before without a pause', () => {
+    const said = (texts: readonly string[], pause: number) => {
+      const guards = createGuards();
+      return texts.map((text, i) => guards.suspect({ text, from: i * (200 + pause), to: i * (200 + pause) + 200 }, 2));
+    };
+    expect(said(['a', 'a', 'a', ' a', 'b'], 0)).toEqual([undefined, undefined, undefined, 'repeated', undefined]);
+    expect(said(['a', 'a', 'a', 'a', 'a'], 30)).toEqual(new Array(5).fill(undefined));
+  });
+
+  it('suspect what nobody can say so fast', () => {
     const guards = createGuards();
-    expect(['a', 'a', 'a', 'a', 'b'].map((text) => guards.suspect(text, 1))).toEqual([
-      undefined,
-      undefined,
-      undefined,
-      'repeated',
-      undefined,
-    ]);
-    expect(guards.suspect('Thank you for watching.', 0.1)).toBe('silent');
-    expect(guards.suspect('', 0)).toBeUndefined();
+    expect(guards.suspect({ text: 'Thank you for watching.', from: 0, to: 300 }, 0.1)).toBe('silent');
+    expect(guards.suspect({ text: 'Thank you for watching.', from: 0, to: 300 }, 1)).toBeUndefined();
+    expect(guards.suspect({ text: '', from: 0, to: 300 }, 0)).toBeUndefined();
   });
 
   it('hear nothing where a spectrogram is as dark as it can be', () => {

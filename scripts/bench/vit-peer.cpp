@@ -6,6 +6,8 @@
 #include <cmath>
 #include <cstdio>
 #include <cstdlib>
+#include <string>
+#include <vector>
 
 #include "vit.h"
 
@@ -32,7 +34,7 @@ int main(int argc, char ** argv) {
     for (size_t i = 0; i < image.data.size(); i++) image.data[i] = 1.5f * std::sin(0.37f * i);
     std::vector<std::pair<float, int>> predictions;
     const int runs = atoi(argv[3]);
-    fprintf(stderr, "[");
+    std::string times;
     for (int i = 0; i <= runs; i++) {
         const double cpu = cpu_ms();
         const int64_t start = ggml_time_us();
@@ -40,8 +42,11 @@ int main(int argc, char ** argv) {
         vit_predict(model, state, image, params, predictions);
         const double wall = (ggml_time_us() - start) / 1e3;
         // The first run is a warm-up.
-        if (i > 0) fprintf(stderr, "%s[%.3f,%.3f]", i > 1 ? "," : "", wall, cpu_ms() - cpu);
+        if (i == 0) continue;
+        char text[64];
+        snprintf(text, sizeof text, "%s[%.3f,%.3f]", i > 1 ? "," : "", wall, cpu_ms() - cpu);
+        times += text;
     }
-    fprintf(stderr, "]\n");
+    fprintf(stderr, "\n[%s]\n", times.c_str());
     return 0;
 }

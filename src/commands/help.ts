@@ -54,8 +54,9 @@ const flagLine = (name: string, option: Option): string => {
 const valueName = (option: Option): string => {
   if (option.type === 'boolean') return '';
   if (option.coerce === onOffAuto) return '[on|off|auto]';
+  if (option.placeholder !== undefined) return option.placeholder;
   if (option.choices) return option.choices.join('|');
-  return option.placeholder ?? (option.type === 'number' ? 'N' : 'TEXT');
+  return option.type === 'number' ? 'N' : 'TEXT';
 };
 
 const defaultOf = (option: Option): string => {

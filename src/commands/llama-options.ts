@@ -21,12 +21,12 @@ const input = optionGroup('Input', {
   mla: {
     choices: ['auto', 'absorb', 'expand'] as const,
     default: 'auto' as const,
-    describe: 'what the cache of latent attention holds',
+    describe: 'the cache of latent attention',
   },
   'spec-type': {
     choices: ['none', 'draft-mtp'] as const,
     default: 'none' as const,
-    describe: "draft-mtp: V3's own layer guesses ahead",
+    describe: "V3's own layer guesses ahead",
   },
   'override-kv': {
     type: 'string',
@@ -103,7 +103,8 @@ const reasoning = optionGroup('Reasoning', {
   'reasoning-format': {
     choices: ['auto', 'none', 'deepseek'] as const,
     default: 'auto' as const,
-    describe: 'thoughts apart from the text, or not; auto: in chat',
+    placeholder: 'NAME',
+    describe: 'auto|none|deepseek: thoughts apart',
   },
   thinking: {
     choices: ['show', 'hide', 'only'] as const,
@@ -115,7 +116,7 @@ const reasoning = optionGroup('Reasoning', {
     whole: true,
     least: -1,
     default: -1,
-    describe: 'tokens of thought before it is closed; -1: any',
+    describe: 'tokens of thought; -1: any number',
   },
 });
 

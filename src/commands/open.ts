@@ -106,7 +106,7 @@ export const openText = (path: string, options: OpenOptions): Promise<TextModelF
     if (note) options.notice(note);
 
     const compute = options.compute === 'auto' ? 'block' : options.compute;
-    const keeping = options.cache ? await keepingOf(path, stored.parts, options) : undefined;
+    const keeping = options.cache ? await keepingOf(path, stored.parts, options.notice) : undefined;
     const load = (graph: Graph) =>
       openSession(lower(graph, { provider: device.provider, compute, fused: options.fused }, { nCtx, B: 1 }), device, {
         threads: options.threads,
@@ -204,14 +204,15 @@ const buildNext = (file: WeightSource): Graph => {
 
 const kib = (bytes: number): string => `${(bytes / 1024).toFixed(1)} KiB`;
 
-const archOf = (metadata: ReadonlyMap<string, MetadataValue>): string => {
+/** The architecture that a header names. */
+export const archOf = (metadata: ReadonlyMap<string, MetadataValue>): string => {
   const arch = metadata.get('general.architecture');
   if (typeof arch !== 'string') throw new UserError('model', "metadata 'general.architecture' is missing");
   return arch;
 };
 
 /**
- * A graph of a file's text model, from its header alone. Tensors that the architecture does not use are an error.
+ * A graph of a file's text model, from its header alone.
  * @param name which of the model's graphs
  * @param watches whether runs also tell which experts were chosen
  */

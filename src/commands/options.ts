@@ -28,7 +28,7 @@ export const deviceOptions = optionGroup('Device', {
   compute: {
     choices: ['auto', 'f32', 'block', 'int8'] as const,
     default: 'auto' as const,
-    describe: 'exact, 8-bit, quickest prompts',
+    describe: "exact, llama.cpp's, fast prompts",
   },
   cache: { type: 'boolean', default: true, describe: 'keep prepared weights (see grafo cache)' },
   'flash-attn': { alias: 'fa', type: 'string', default: 'auto', coerce: onOffAuto, describe: 'fused kernels' },

@@ -10,7 +10,7 @@ export const onClosedPipe = (stop: () => void): void => {
 };
 
 /** Writes results; resolves when more may be written, so that a slow reader is never flooded. */
-export const write = (text: string): Promise<void> =>
+export const write = (text: string | Uint8Array): Promise<void> =>
   new Promise((resolve) => {
     const { stdout } = process;
     if (stdout.destroyed || stdout.write(text)) {

@@ -3,9 +3,8 @@ import { UserError } from '../errors.ts';
 import type { MetadataValue } from '../graph/weights.ts';
 import { writeVit } from '../io/vit/convert.ts';
 import { openVit } from '../io/vit/open.ts';
-import { readModel } from '../models/definition.ts';
-import { vit } from '../models/vit.ts';
 import { labelsFor } from './vit-labels.ts';
+import { readVit } from './vit-model.ts';
 import type { VitFlags } from './vit-options.ts';
 import { recipeFor } from './vit-preprocessing.ts';
 
@@ -15,7 +14,7 @@ export const convertModel = async (flags: VitFlags, path: string, out: string): 
     throw new UserError('usage', 'a file cannot say --preprocess vit.cpp', 'give it when you classify');
   const file = await openVit(path);
   try {
-    const { h } = readModel(vit, file);
+    const { h } = readVit(path, file);
     const recipe = recipeFor(flags, file.metadata, h.trainedSize);
     const metadata = new Map<string, MetadataValue>([
       ...file.metadata,

@@ -1,6 +1,6 @@
 /** The images that a command line names, and their pixels, prepared while the model works on those before. */
 import { readdir, stat } from 'node:fs/promises';
-import { join } from 'node:path';
+import { isAbsolute, join } from 'node:path';
 import { glob } from 'tinyglobby';
 import { UserError } from '../errors.ts';
 import type { ImageSource } from '../io/image/decode.ts';
@@ -30,7 +30,7 @@ const imagesOf = async (word: string): Promise<ImageSource[]> => {
   if (kind?.isDirectory()) return some(await imagesIn(word), `folder '${word}' has no images`);
   const isPattern = kind === undefined && /[*?[{]/.test(word);
   if (!isPattern) return [{ name: word, input: word }];
-  const matches = await glob(word, { onlyFiles: true, expandDirectories: false });
+  const matches = await glob(word, { absolute: isAbsolute(word), onlyFiles: true, expandDirectories: false });
   return some(matches.sort(), `no file is like '${word}'`);
 };
 
@@ -42,7 +42,7 @@ const some = (paths: readonly string[], otherwise: string): ImageSource[] => {
 /** Paths of all images below a folder, by name. */
 export const imagesIn = async (folder: string): Promise<string[]> => {
   const entries = await readdir(folder, { withFileTypes: true, recursive: true });
-  const files = entries.filter((entry) => entry.isFile() && EXTENSIONS.test(entry.name));
+  const files = entries.filter((entry) => !entry.isDirectory() && EXTENSIONS.test(entry.name));
   return files.map((entry) => join(entry.parentPath, entry.name)).sort();
 };
 
@@ -60,16 +60,23 @@ export interface PrepareOptions {
   readonly batchSize: number;
 }
 
-/** Images in their order, a batch at a time; the next batch is decoded while the caller works on the last. */
+/** Images that are begun beyond the batch that is worked on: enough to keep decoders busy, few enough for memory. */
+const AHEAD = 4;
+
+/** Images in their order, a batch at a time; the next ones are decoded while the caller works on the last. */
 export async function* preparedBatches<S extends ImageSource>(
   sources: readonly S[],
   o: PrepareOptions,
 ): AsyncGenerator<readonly Prepared<S>[]> {
-  const start = (at: number) => Promise.all(sources.slice(at, at + o.batchSize).map((source) => prepare(source, o)));
-  let next = start(0);
-  for (let at = 0; at < sources.length; at += o.batchSize) {
-    const batch = await next;
-    next = start(at + o.batchSize);
+  const begun: Promise<Prepared<S>>[] = [];
+  let next = 0;
+  const beginUpTo = (n: number) => {
+    while (begun.length < n && next < sources.length) begun.push(prepare(sources[next++]!, o));
+  };
+  beginUpTo(o.batchSize);
+  while (begun.length > 0) {
+    const batch = await Promise.all(begun.splice(0, o.batchSize));
+    beginUpTo(Math.max(AHEAD, o.batchSize));
     yield batch;
   }
 }

@@ -1,5 +1,6 @@
 /** An image model's file, opened: read, built, lowered and loaded on the chosen device. */
 import { statSync } from 'node:fs';
+import { UserError } from '../errors.ts';
 import { GraphBuilder } from '../graph/builder.ts';
 import type { Device, Wish } from '../graph/device/device.ts';
 import { deviceId } from '../graph/device/device.ts';
@@ -53,16 +54,18 @@ export const openImageModel = async (path: string, options: OpenVitOptions): Pro
   const start = performance.now();
   const file = await openVit(path);
   try {
-    const { h, w } = readModel(vit, sized(file, options.imageSize));
+    const { h, w } = readVit(path, sized(file, options.imageSize));
     const g = new GraphBuilder('vit');
     vit.graphs[options.looks ? 'look' : 'classify'](g, { h, w });
 
     const weightBytes = [...file.tensors.values()].reduce((sum, t) => sum + t.byteLength, 0);
     const { device, why } = await findDevice(options.wish, weightBytes);
     const compute = options.compute === 'auto' ? 'f32' : options.compute;
+    if (compute === 'int8' && device.provider !== 'cpu')
+      throw new UserError('device', `compute int8 does not run on ${deviceId(device)}`, 'use --device cpu with it');
     const program = lower(g.build(), { provider: device.provider, compute, fused: options.fused }, {});
     const isFile = statSync(path).isFile(); // a folder of several is read anew each time
-    const keeping = options.cache && isFile ? await keepingOf(path, [path], options) : undefined;
+    const keeping = options.cache && isFile ? await keepingOf(path, [path], options.notice) : undefined;
     const session = await openSession(program, device, {
       threads: options.threads,
       cacheFolder: cacheFolder(),
@@ -87,6 +90,14 @@ export const openImageModel = async (path: string, options: OpenVitOptions): Pro
   } finally {
     await file.close();
   }
+};
+
+/** Hyperparameters and weights of a source that says it is a ViT. */
+export const readVit = (path: string, source: WeightSource) => {
+  const arch = source.metadata.get('general.architecture');
+  if (arch !== vit.arch)
+    throw new UserError('model', `'${path}' is a '${String(arch)}' model`, `grafo vit runs models of '${vit.arch}'`);
+  return readModel(vit, source);
 };
 
 /** The source for images of another size; positions are then interpolated. */

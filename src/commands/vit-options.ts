@@ -60,12 +60,21 @@ const workGroup = optionGroup('Work', {
 
 const { perf: _table, ...reportGroup } = reportOptions;
 
+const computeGroup = optionGroup('Device', {
+  ...deviceOptions,
+  compute: {
+    choices: ['auto', 'f32', 'block', 'int8'] as const,
+    default: 'auto' as const,
+    describe: 'auto is f32, exact; int8 is faster',
+  },
+});
+
 export const vitOptions = {
   ...inputGroup,
   ...preprocessingGroup,
   ...resultGroup,
   ...workGroup,
-  ...deviceOptions,
+  ...computeGroup,
   ...reportGroup,
 };
 

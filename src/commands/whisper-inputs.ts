@@ -23,12 +23,16 @@ const EXTENSIONS = new Set(
 
 /**
  * All recordings, folders opened, in the order given.
- * @throws UserError 'usage' where there is none, 'file' for a folder that cannot be read
+ * @throws UserError 'usage' where there is none, 'file' where none exists or a folder cannot be read
  */
 export const findInputs = async (flags: WhisperFlags, words: readonly string[]): Promise<readonly Input[]> => {
   const paths: string[] = [];
   for (const given of [...flags.file, ...words]) paths.push(...(await recordingsIn(given)));
-  if (paths.length === 0) throw new UserError('usage', 'no recording', 'name files or folders, or - for stdin');
+  const [first] = paths;
+  if (first === undefined) throw new UserError('usage', 'no recording', 'name files or folders, or - for stdin');
+  // Told before a model is loaded in vain.
+  if (paths.every((path) => path !== '-' && !existsSync(path)))
+    throw new UserError('file', `cannot read '${first}': no such file or directory`);
   return paths.map((path, i) => ({ path, output: outputOf(path, flags['output-file'][i], flags['output-dir']) }));
 };
 

@@ -7,14 +7,13 @@ import type { Session } from '../graph/device/session.ts';
 import { openSession } from '../graph/device/session.ts';
 import { lower } from '../graph/lower/lower.ts';
 import type { Compute } from '../graph/lower/target.ts';
-import type { MetadataValue, WeightSource } from '../graph/weights.ts';
+import type { MetadataValue } from '../graph/weights.ts';
 import type { MelBank } from '../io/audio/mel.ts';
 import { melBank, slaneyFilters } from '../io/audio/mel.ts';
-import { GGML_MAGIC, magicOf } from '../io/ggml/reader.ts';
-import { openWhisperCpp } from '../io/ggml/whisper.ts';
-import { openGguf } from '../io/gguf/reader.ts';
 import type { WhisperWords } from '../io/text/whisper-words.ts';
 import { readWhisperWords } from '../io/text/whisper-words.ts';
+import type { WhisperFile } from '../io/whisper/open.ts';
+import { openWhisper } from '../io/whisper/open.ts';
 import { readModel } from '../models/definition.ts';
 import type { SpecialTokens } from '../models/transcribe/special-tokens.ts';
 import { specialTokens } from '../models/transcribe/special-tokens.ts';
@@ -50,20 +49,10 @@ export interface SpeechModelFile {
   close(): Promise<void>;
 }
 
-interface SpeechFile extends WeightSource {
-  /** All files of a model that is split. */
-  readonly parts?: readonly string[];
-  close(): Promise<void>;
-}
-
-/** A file of whisper.cpp, or GGUF. */
-const openFile = async (path: string): Promise<SpeechFile> =>
-  (await magicOf(path)) === GGML_MAGIC ? openWhisperCpp(path) : openGguf(path);
-
 /** Opens a speech model. Throws UserErrors that name what is wrong with the file, the device or the memory. */
 export const openSpeech = async (path: string, o: OpenSpeechOptions): Promise<SpeechModelFile> => {
   const start = performance.now();
-  const file = await openFile(path);
+  const file = await openWhisper(path);
   const sessions: Session[] = [];
   const close = async () => {
     await Promise.all(sessions.map((session) => session.close()));
@@ -79,7 +68,7 @@ export const openSpeech = async (path: string, o: OpenSpeechOptions): Promise<Sp
     const weightBytes = [...file.tensors.values()].reduce((sum, t) => sum + t.byteLength, 0);
     const { device, why } = await findDevice(o.wish, weightBytes);
     const compute: Compute = o.compute === 'auto' ? 'block' : o.compute;
-    const keeping = o.cache ? await keepingOf(path, file.parts ?? [path], o) : undefined;
+    const keeping = o.cache ? await keepingOf(path, file.parts, o.notice) : undefined;
     const open = async (name: keyof typeof whisper.graphs, sizes: Readonly<Record<string, number>> = {}) => {
       const g = new GraphBuilder(name);
       whisper.graphs[name](g, { h, w });
@@ -97,11 +86,17 @@ export const openSpeech = async (path: string, o: OpenSpeechOptions): Promise<Sp
       return session;
     };
     let alignment: Promise<Session> | undefined;
+    const [conv, encoder, cross, decoder] = await all([
+      open('conv'),
+      open('encoder'),
+      open('cross'),
+      open('decoder', { nCtx: h.text.nCtx, B: o.nSequence }),
+    ]);
     const graphs = {
-      conv: await open('conv'),
-      encoder: await open('encoder'),
-      cross: await open('cross'),
-      decoder: await open('decoder', { nCtx: h.text.nCtx, B: o.nSequence }),
+      conv,
+      encoder,
+      cross,
+      decoder,
       alignment: () => (alignment ??= open('alignment')),
     };
     const where = device.provider === 'cpu' ? `${device.name}, using ${o.threads}` : device.name;
@@ -125,13 +120,19 @@ export const openSpeech = async (path: string, o: OpenSpeechOptions): Promise<Sp
   }
 };
 
+/** All that is promised, once nothing is under way any more: what was opened can then be closed if something failed. */
+const all = async <const P extends readonly Promise<Session>[]>(promises: P): Promise<{ [K in keyof P]: Session }> => {
+  await Promise.allSettled(promises);
+  return Promise.all(promises);
+};
+
 const audioContext = (asked: number, { audio }: WhisperHparams): number => {
   if (asked > audio.nCtx)
     throw new UserError('usage', `--audio-ctx is ${asked}, the model has ${audio.nCtx}`, 'use a smaller one, or 0');
   return asked === 0 ? audio.nCtx : asked;
 };
 
-const melFilters = (file: SpeechFile, nMels: number): Float32Array => {
+const melFilters = (file: WhisperFile, nMels: number): Float32Array => {
   const filters = file.metadata.get('whisper.encoder.mel_filters');
   return Array.isArray(filters) ? Float32Array.from(filters, Number) : slaneyFilters(nMels);
 };

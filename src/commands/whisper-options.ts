@@ -1,6 +1,7 @@
 /** The flags of `grafo whisper`, with whisper-cli's names and defaults. */
 import { UserError } from '../errors.ts';
 import { parseSampleFormat } from '../io/audio/pcm.ts';
+import { speechTypes } from '../io/whisper/convert.ts';
 import { languageCode } from '../models/transcribe/languages.ts';
 import { optionGroup, type Parsed } from './command.ts';
 import { deviceOptions, modelOptions, reportOptions } from './options.ts';
@@ -140,6 +141,16 @@ const terminal = optionGroup('Terminal', {
   'print-progress': { ...off, alias: 'pp', describe: 'a line every 5 %' },
 });
 
+const conversion = optionGroup('Instead of transcribing', {
+  convert: { type: 'string', placeholder: 'OUT.gguf', describe: 'write the model as a GGUF file' },
+  type: {
+    type: 'string',
+    choices: speechTypes,
+    describe: "of its matrices (default: the file's)",
+    placeholder: 'TYPE',
+  },
+});
+
 const acceptedOnly = optionGroup('Accepted from whisper-cli', {
   processors: { ...whole, alias: 'p', describe: 'no effect' },
   'no-gpu': { ...off, alias: 'ng', describe: 'as --device cpu' },
@@ -156,6 +167,7 @@ export const whisperOptions = {
   ...segments,
   ...vad,
   ...terminal,
+  ...conversion,
   ...deviceOptions,
   ...reportOptions,
   ...acceptedOnly,

@@ -82,7 +82,9 @@ export const speechTimingsJson = (t: SpeechTimings) => ({
   encode_ms: t.stopwatch.lap('encode').ms,
   prompt_ms: t.stopwatch.lap('prompt').ms,
   decode_ms: t.stopwatch.lap('decode').ms,
+  decode_runs: t.stopwatch.lap('decode').runs,
   batchd_ms: t.stopwatch.lap('batchd').ms,
+  batchd_runs: t.stopwatch.lap('batchd').runs,
   total_ms: t.totalMs,
   real_time_factor: 1 / realTimes(t),
 });

@@ -10,6 +10,7 @@ import { printDevices } from './devices.ts';
 import { Interrupts } from './interrupts.ts';
 import { physicalCores } from './options.ts';
 import { onClosedPipe, progressLine, write } from './terminal.ts';
+import { convertSpeechModel } from './whisper-convert.ts';
 import type { Input } from './whisper-inputs.ts';
 import { findInputs, isDone } from './whisper-inputs.ts';
 import type { SpeechModelFile } from './whisper-open.ts';
@@ -44,6 +45,10 @@ export const whisperCommand = command({
       return 0;
     }
     if (flags.model === undefined) throw new UserError('usage', 'no model file', 'give one with -m ggml-base.bin');
+    if (flags.convert !== undefined) {
+      await convertSpeechModel(flags.model, flags.convert, flags.type);
+      return 0;
+    }
     checkOutputs(flags);
     const all = await findInputs(flags, words);
     const inputs = flags['skip-existing'] ? all.filter((input) => !isDone(input, flags)) : all;

@@ -9,11 +9,13 @@ import type { WeightRef } from './weights.ts';
 export class GraphBuilder {
   readonly #name: string;
   readonly #nodes: Tensor[] = [];
-  readonly #used = new Map<string, number>();
+  readonly #names = new Map<string, number>();
+  readonly #blocks = new Map<string, number>();
   readonly #weights = new Map<string, Tensor>();
   readonly #outputs: GraphOutput[] = [];
   readonly #states: StateUpdate[] = [];
   #scope = '';
+  #path: readonly string[] = [];
 
   constructor(name: string) {
     this.#name = name;
@@ -58,10 +60,16 @@ export class GraphBuilder {
     const outer = this.#scope;
     this.#scope = `${outer}${name}.`;
     try {
-      return body();
+      return this.#within(name, body);
     } finally {
       this.#scope = outer;
     }
+  }
+
+  /** Everything added by `body` is one use of the block `name`; what its nodes are called does not change. */
+  block<R>(name: string, body: () => R): R {
+    const key = [...this.#path, name].join('/');
+    return this.#within(unused(this.#blocks, key).slice(key.length - name.length), body);
   }
 
   /** Names a result that every run gives back. */
@@ -78,12 +86,20 @@ export class GraphBuilder {
     return { name: this.#name, nodes: this.#nodes, outputs: this.#outputs, states: this.#states };
   }
 
-  #append(path: string, op: AnyOp, inputs: readonly Tensor[], attrs: unknown): Tensor {
-    const seen = (this.#used.get(path) ?? 0) + 1;
-    this.#used.set(path, seen);
-    const name = seen === 1 ? path : `${path}#${seen}`;
+  #within<R>(name: string, body: () => R): R {
+    const outer = this.#path;
+    this.#path = [...outer, name];
     try {
-      const node = { name, op, inputs, attrs, ...op.infer(inputs, attrs) };
+      return body();
+    } finally {
+      this.#path = outer;
+    }
+  }
+
+  #append(path: string, op: AnyOp, inputs: readonly Tensor[], attrs: unknown): Tensor {
+    const name = unused(this.#names, path);
+    try {
+      const node = { name, op, inputs, attrs, path: this.#path, ...op.infer(inputs, attrs) };
       this.#nodes.push(node);
       return node;
     } catch (cause) {
@@ -92,3 +108,10 @@ export class GraphBuilder {
     }
   }
 }
+
+/** The name, with a number behind it from the second time on. */
+const unused = (counts: Map<string, number>, name: string): string => {
+  const n = (counts.get(name) ?? 0) + 1;
+  counts.set(name, n);
+  return n === 1 ? name : `${name}#${n}`;
+};

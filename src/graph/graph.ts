@@ -1,6 +1,6 @@
 /** The finished graph: nodes in the order in which they were made, which is an order in which they can run. */
 import type { Sized, Sizes, Tensor } from './tensor.ts';
-import { bytesPerElement, sized } from './tensor.ts';
+import { sized } from './tensor.ts';
 
 export interface GraphOutput {
   readonly name: string;
@@ -25,17 +25,19 @@ export interface Cost {
   readonly bytes: number;
 }
 
-const storedBytes = (s: Sized): number => s.size * bytesPerElement[s.dtype];
+/** What a node gives, with the bytes that it takes where it lies. */
+export const sizedNode = (node: Tensor, sizes: Sizes): Sized => {
+  const type = sized(node, sizes);
+  return { ...type, bytes: node.op.storedBytes?.(node.attrs) ?? type.bytes };
+};
 
-/** Floating-point operations and bytes moved by one node. */
+/** Floating-point operations and bytes moved by one node; weights count as they are stored. */
 export const nodeCost = (node: Tensor, sizes: Sizes): Cost => {
-  const inputs = node.inputs.map((x) => sized(x, sizes));
-  const output = sized(node, sizes);
+  const inputs = node.inputs.map((x) => sizedNode(x, sizes));
+  const output = sizedNode(node, sizes);
   return {
     flops: node.op.flops?.(inputs, output, node.attrs) ?? 0,
-    bytes:
-      node.op.bytes?.(inputs, output, node.attrs) ??
-      inputs.reduce((sum, x) => sum + storedBytes(x), storedBytes(output)),
+    bytes: node.op.bytes?.(inputs, output, node.attrs) ?? inputs.reduce((sum, x) => sum + x.bytes, output.bytes),
   };
 };
 
@@ -47,4 +49,19 @@ export const cost = (graph: Graph, sizes: Sizes): Cost =>
 
 /** Bytes that one token of one sequence takes in everything the session keeps. */
 export const cacheBytes = (graph: Graph): number =>
-  graph.states.map(({ state }) => storedBytes(sized(state, { B: 1, nCtx: 1 }))).reduce((sum, bytes) => sum + bytes, 0);
+  graph.states.map(({ state }) => sized(state, { B: 1, nCtx: 1 }).bytes).reduce((sum, bytes) => sum + bytes, 0);
+
+/** The sizes given, and those that follow from them: the extents that operations give names to. */
+export const allSizes = (graph: Graph, given: Sizes): Sizes => {
+  const sizes: Record<string, number> = { ...given };
+  for (const { op, inputs, attrs } of graph.nodes)
+    if (op.extents)
+      Object.assign(
+        sizes,
+        op.extents(
+          inputs.map((x) => sized(x, sizes)),
+          attrs,
+        ),
+      );
+  return sizes;
+};

@@ -1,6 +1,6 @@
 /** The record that holds all grafo knows about an operation. */
 import type { Emitter, Value } from './lower/emitter.ts';
-import type { Shape, Sized, TensorType } from './tensor.ts';
+import type { Shape, Sized, Sizes, TensorType } from './tensor.ts';
 import { sameShape, showShape } from './tensor.ts';
 
 /** N values of one type; a plain list where an operation takes any number of inputs. */
@@ -29,6 +29,10 @@ export interface Op<N extends number, A> {
   flops?(inputs: Tuple<Sized, N>, output: Sized, attrs: A): number;
   /** Bytes read and written; absent means inputs plus output. */
   bytes?(inputs: Tuple<Sized, N>, output: Sized, attrs: A): number;
+  /** Bytes that the output takes where it lies; absent means as many as its elements need. */
+  storedBytes?(attrs: A): number;
+  /** What the extents are that the output's shape gives new names to. */
+  extents?(inputs: Tuple<Sized, N>, attrs: A): Sizes;
 }
 
 /** An operation whose arity and attributes have been forgotten, as a graph's node holds it. */
@@ -38,6 +42,8 @@ export interface AnyOp {
   lower(o: Emitter, inputs: readonly Value[], attrs: unknown, types: readonly TensorType[]): Value;
   flops?(inputs: readonly Sized[], output: Sized, attrs: unknown): number;
   bytes?(inputs: readonly Sized[], output: Sized, attrs: unknown): number;
+  storedBytes?(attrs: unknown): number;
+  extents?(inputs: readonly Sized[], attrs: unknown): Sizes;
 }
 
 /** Names the arity and the attributes of an operation record, so that its functions are checked. */

@@ -21,6 +21,8 @@ export interface Tensor extends TensorType {
   readonly op: AnyOp;
   readonly inputs: readonly Tensor[];
   readonly attrs: unknown;
+  /** Layers and blocks it belongs to, from the outside in, each use under a name of its own: 'blk.3', 'norm#2'. */
+  readonly path: readonly string[];
 }
 
 /** A tensor type whose symbolic dimensions have been given values. */
@@ -29,6 +31,8 @@ export interface Sized {
   readonly dims: readonly number[];
   /** The number of elements. */
   readonly size: number;
+  /** What it takes where it lies: blocks are smaller than their elements. */
+  readonly bytes: number;
 }
 
 /** Values of symbolic dimensions. */
@@ -66,5 +70,6 @@ export const elements = (dims: readonly number[]): number => dims.reduce((a, b) 
 
 export const sized = (type: TensorType, sizes: Sizes): Sized => {
   const dims = resolve(type.shape, sizes);
-  return { dtype: type.dtype, dims, size: elements(dims) };
+  const size = elements(dims);
+  return { dtype: type.dtype, dims, size, bytes: size * bytesPerElement[type.dtype] };
 };

@@ -10,6 +10,14 @@ export type MetadataValue = string | number | bigint | boolean | readonly Metada
 export interface WeightSource {
   readonly metadata: ReadonlyMap<string, MetadataValue>;
   readonly tensors: ReadonlyMap<string, StoredTensor>;
+  /** Where there is no file: makes up every tensor that is asked for beyond those. */
+  readonly invented?: InventedTensors;
+}
+
+export interface InventedTensors {
+  /** Whether a tensor that a model can do without is there. */
+  has(name: string): boolean;
+  make(name: string, shape: readonly number[]): StoredTensor;
 }
 
 /** Rows `from` up to, not including, `to`; a row is one run of the innermost axis, leading axes flattened. */
@@ -159,7 +167,8 @@ export class Weights {
   }
 
   has(name: string): boolean {
-    return this.#source.tensors.has(this.#prefix + name);
+    const path = this.#prefix + name;
+    return this.#source.tensors.has(path) || this.#source.invented?.has(path) === true;
   }
 
   /** The stored shape of a tensor, where it tells what the header does not. Throws a UserError if there is none. */
@@ -173,7 +182,7 @@ export class Weights {
   /** The tensor of this name and shape. Throws a UserError that names what is missing or misshapen. */
   tensor(name: string, shape: readonly number[]): WeightRef {
     const path = this.#prefix + name;
-    const tensor = this.#source.tensors.get(path);
+    const tensor = this.#source.tensors.get(path) ?? this.#source.invented?.make(path, shape);
     if (!tensor) throw new UserError('model', `tensor '${path}' is missing, expected with shape [${shape.join(', ')}]`);
     if (tensor.shape.length !== shape.length || !shape.every((n, i) => n === tensor.shape[i])) {
       const [came, expected] = [tensor.shape.join(', '), shape.join(', ')];

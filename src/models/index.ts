@@ -1,4 +1,4 @@
-/** The architectures that write text, by the name in a file's header. */
+/** All architectures, by the name in a file's header. */
 import { UserError } from '../errors.ts';
 import type { GraphBuilder } from '../graph/builder.ts';
 import type { MetadataValue, WeightSource } from '../graph/weights.ts';
@@ -8,9 +8,14 @@ import { deepseek2Next } from './deepseek2-next.ts';
 import type { ModelDefinition } from './definition.ts';
 import { readModel } from './definition.ts';
 import { llama, qwen2, qwen3 } from './llama.ts';
+import { vit } from './vit.ts';
+import { whisper } from './whisper.ts';
 
 /** The commands that write text, each with the models of its name. */
 export type TextFamily = 'llama' | 'deepseek';
+
+/** The commands that run models. */
+export type Family = TextFamily | 'vit' | 'whisper';
 
 /** What every text model's hyperparameters tell. */
 interface TextHparams {
@@ -21,51 +26,58 @@ interface TextHparams {
 }
 
 /** A definition met with a file's header and its tensors. */
-interface OpenedTextModel {
-  readonly h: TextHparams;
+interface OpenedModel<H> {
+  readonly h: H;
   readonly graphs: Readonly<Record<string, (g: GraphBuilder) => void>>;
 }
 
-interface TextModel {
+interface Model<H, F> {
   readonly arch: string;
-  readonly family: TextFamily;
+  readonly family: F;
   /** The names of its graphs. */
   readonly graphs: readonly string[];
-  /** @throws UserError 'model' where the source does not fit */
-  open(source: WeightSource): OpenedTextModel;
+  /** From the header alone. Throws a UserError 'model' where the source does not fit. */
+  open(source: WeightSource): OpenedModel<H>;
   /** Opens the layer that predicts a further token, which only some of its files have. */
-  readonly openNext?: TextModel['open'];
+  readonly openNext?: (source: WeightSource) => OpenedModel<H>;
 }
 
-/** From outside all text models look the same; their own hyperparameters and weights stay theirs. */
 const opener =
-  <H extends TextHparams, W>(definition: ModelDefinition<H, W>, share: 'all' | 'part'): TextModel['open'] =>
-  (source) => {
-    const { h, w } = readModel(definition, source, share);
-    const graphs = Object.entries(definition.graphs).map(([name, build]) => [
-      name,
-      (g: GraphBuilder) => build(g, { h, w }),
-    ]);
-    return { h, graphs: Object.fromEntries(graphs) };
+  <H, W>(definition: ModelDefinition<H, W>, share: 'all' | 'part') =>
+  (source: WeightSource): OpenedModel<H> => {
+    const m = readModel(definition, source, share);
+    const graphs = Object.entries(definition.graphs).map(([name, build]) => [name, (g: GraphBuilder) => build(g, m)]);
+    return { h: m.h, graphs: Object.fromEntries(graphs) };
   };
 
-const textModelOf = <H extends TextHparams, W>(family: TextFamily, definition: ModelDefinition<H, W>): TextModel => ({
+/** From outside all models look the same; their own hyperparameters and weights stay theirs. */
+const modelOf = <H, W, F>(family: F, definition: ModelDefinition<H, W>): Model<H, F> => ({
   arch: definition.arch,
   family,
   graphs: Object.keys(definition.graphs),
   open: opener(definition, 'all'),
 });
 
-const textModels: readonly TextModel[] = [
-  textModelOf('llama', llama),
-  textModelOf('llama', qwen2),
-  textModelOf('llama', qwen3),
-  textModelOf('deepseek', deepseek),
-  { ...textModelOf('deepseek', deepseek2), openNext: opener(deepseek2Next, 'part') },
+const textModels: readonly Model<TextHparams, TextFamily>[] = [
+  modelOf('llama', llama),
+  modelOf('llama', qwen2),
+  modelOf('llama', qwen3),
+  modelOf('deepseek', deepseek),
+  { ...modelOf('deepseek' as const, deepseek2), openNext: opener(deepseek2Next, 'part') },
 ];
 
-/** The model of an architecture. Throws a UserError that names what is supported. */
-export const textModel = (arch: string): TextModel => {
+const allModels: readonly Model<unknown, Family>[] = [...textModels, modelOf('vit', vit), modelOf('whisper', whisper)];
+
+/** The model of an architecture, whatever it is for. Throws a UserError that names what is supported. */
+export const anyModel = (arch: string): Model<unknown, Family> => {
+  const model = allModels.find((m) => m.arch === arch);
+  if (model) return model;
+  const known = allModels.map((m) => m.arch).join(', ');
+  throw new UserError('model', `architecture '${arch}' is not supported`, `grafo knows ${known}`);
+};
+
+/** The model of an architecture that writes text. Throws a UserError that names what is supported. */
+export const textModel = (arch: string): Model<TextHparams, TextFamily> => {
   const model = textModels.find((m) => m.arch === arch);
   if (model) return model;
   const known = textModels.map((m) => m.arch).join(', ');

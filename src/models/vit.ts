@@ -62,6 +62,8 @@ const weights = (file: Weights, h: VitHparams) => {
     ...(w.has('dist_embd') ? [w.tensor('dist_embd', [h.nEmbd])] : []),
     ...(nRegister > 0 ? [w.tensor('reg_embd', [nRegister, h.nEmbd])] : []),
   ];
+  const hasSummary = h.pooling === 'mean' || w.has('class_embd');
+  expectHparam(hasSummary, 'pooling_type', CLASS_TOKEN, '1 (mean), for there is no class token');
   const nToken = tokens.reduce((n, { shape }) => n + (shape.length === 1 ? 1 : nRegister), 0);
   const nPatch = (h.trainedSize / h.patchSize) ** 2;
   // Learned positions are those of the patches alone (DeiT III), or of the tokens before them too.

@@ -107,7 +107,7 @@ describe.each(models)('%s', (name, toLlamaCpp) => {
   );
 });
 
-describe.each(['gqa-q8_0', 'gqa-q4_0', 'gqa256-q2_k', 'gqa256-q4_k', 'gqa256-q6_k'])(
+describe.each(['gqa-q8_0', 'gqa-q4_0', 'gqa256-q4_k', 'gqa256-q6_k'])(
   '%s with activations rounded per block',
   (name) => {
     it.each(forms)('gives the same logits, however the text is fed, with %s attention', async (_, fused) => {

@@ -1,4 +1,5 @@
 /** Multi-head attention. Self-attention, cached self-attention and cross-attention are one block fed with another kv. */
+
 import type { GraphBuilder } from '../builder.ts';
 import type { Mask } from '../ops/attend.ts';
 import { attend } from '../ops/attend.ts';
@@ -6,6 +7,7 @@ import { linear } from '../ops/matmul.ts';
 import { group, mergeHeads, splitHeads, unflatten } from '../ops/shape.ts';
 import type { Tensor } from '../tensor.ts';
 import type { Linear, Norm } from '../weights.ts';
+import { block } from './block.ts';
 import { norm } from './norm.ts';
 import type { Rotate } from './position.ts';
 
@@ -25,10 +27,10 @@ export interface KeyValueOptions {
 }
 
 /** Projects a stream `[B, T, nEmbd]` to keys and values, and splits them into heads. */
-export const keyValue = (g: GraphBuilder, x: Tensor, a: KeyValueOptions): KeyValue => {
+export const keyValue = block('keyValue', (g: GraphBuilder, x: Tensor, a: KeyValueOptions): KeyValue => {
   const k = perHead(g, splitHeads(g, linear(g, x, a.k), a.nHead), a.kNorm, a.rotate);
   return { k, v: splitHeads(g, linear(g, x, a.v), a.nHead) };
-};
+});
 
 export interface AttentionOptions {
   readonly q: Linear;
@@ -42,17 +44,20 @@ export interface AttentionOptions {
 }
 
 /** What the stream `[B, T, nEmbd]` gathers from the values it looks at: Vaswani et al. 2017, section 3.2. */
-export const attention = (g: GraphBuilder, x: Tensor, a: AttentionOptions): Tensor => {
+export const attention = block('attention', (g: GraphBuilder, x: Tensor, a: AttentionOptions): Tensor => {
   const y = attend(g, queries(g, x, a), a.kv.k, a.kv.v, { mask: a.mask });
   return linear(g, mergeHeads(g, y), a.o);
-};
+});
 
 /**
  * The same where sequences share the keys they look at, `[W, nHead, nKv, headDim]` for B sequences: those that belong
  * together are read as one long sequence, so that no key is copied.
  */
-export const sharedAttention = (g: GraphBuilder, x: Tensor, a: AttentionOptions): Tensor =>
-  unflatten(g, attention(g, group(g, x, a.kv.k, 'nQuery'), a), x);
+export const sharedAttention = block(
+  'sharedAttention',
+  (g: GraphBuilder, x: Tensor, a: AttentionOptions): Tensor =>
+    unflatten(g, attention(g, group(g, x, a.kv.k, 'nQuery'), a), x),
+);
 
 /** Projects a stream `[B, T, nEmbd]` to queries by head, `[B, nHead, T, headDim]`. */
 export const queries = (

@@ -2,6 +2,7 @@
  * Multi-head latent attention: DeepSeek-AI 2024 (DeepSeek-V2, section 2.1). Keys and values of all heads are read out
  * of one small latent row per token; a key's rotating part is kept apart and shared by all heads.
  */
+
 import type { GraphBuilder } from '../builder.ts';
 import { attend } from '../ops/attend.ts';
 import { headLinear, linear, turnedOver } from '../ops/matmul.ts';
@@ -9,6 +10,7 @@ import { concat, mergeHeads, repeatHeads, split, splitHeads } from '../ops/shape
 import type { Tensor } from '../tensor.ts';
 import { size } from '../tensor.ts';
 import type { HeadLinear, Linear, Norm } from '../weights.ts';
+import { block } from './block.ts';
 import { cached, remember } from './cache.ts';
 import { norm } from './norm.ts';
 import type { Rotate } from './position.ts';
@@ -47,7 +49,7 @@ interface Parts {
 }
 
 /** What the stream `[B, T, nEmbd]` gathers from the tokens up to each one's own. */
-export const mla = (g: GraphBuilder, x: Tensor, m: MlaOptions): Tensor => {
+export const mla = block('mla', (g: GraphBuilder, x: Tensor, m: MlaOptions): Tensor => {
   const q = 'up' in m.q ? linear(g, norm(g, linear(g, x, m.q.down), m.q.norm), m.q.up) : linear(g, x, m.q);
   const heads = splitHeads(g, q, m.nHead);
   const [qNope, qRope] = split(g, heads, -1, [size(heads, -1) - m.nRot, m.nRot]) as [Tensor, Tensor];
@@ -58,7 +60,7 @@ export const mla = (g: GraphBuilder, x: Tensor, m: MlaOptions): Tensor => {
   };
   const y = m.form === 'absorb' ? absorbed(g, parts, m) : expanded(g, parts, m); // [B, nHead, T, nValue]
   return linear(g, mergeHeads(g, y), m.o);
-};
+});
 
 /** (W c)·q = c·(Wᵀ q): turning q instead of every c keeps the cache at one small row per token. */
 const absorbed = (g: GraphBuilder, { q, latent }: Parts, m: MlaOptions): Tensor => {

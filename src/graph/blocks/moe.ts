@@ -1,4 +1,5 @@
 /** A mixture of experts: Shazeer et al. 2017; with shared experts, DeepSeekMoE (Dai et al. 2024). */
+
 import type { GraphBuilder } from '../builder.ts';
 import { activate, add, div, mul, scale, sigmoid, softmax, sum } from '../ops/arithmetic.ts';
 import { expertLinear, linear } from '../ops/matmul.ts';
@@ -6,6 +7,7 @@ import { limitGroups, take, topK } from '../ops/select.ts';
 import { flatten, list, repeatRows, sumRows, unflatten } from '../ops/shape.ts';
 import type { Tensor } from '../tensor.ts';
 import type { Linear, WeightRef } from '../weights.ts';
+import { block } from './block.ts';
 import type { FfnOptions } from './ffn.ts';
 import { ffn } from './ffn.ts';
 
@@ -49,7 +51,7 @@ const route = (g: GraphBuilder, tokens: Tensor, m: RoutingOptions): { chosen: Te
 };
 
 /** For each token of `[B, T, nEmbd]` the weighted sum of what its chosen experts say. */
-export const moe = (g: GraphBuilder, x: Tensor, m: MoeOptions): Tensor => {
+export const moe = block('moe', (g: GraphBuilder, x: Tensor, m: MoeOptions): Tensor => {
   const tokens = flatten(g, x, 'nToken'); // [nToken, nEmbd]
   const { chosen, weights } = route(g, tokens, m);
 
@@ -62,4 +64,4 @@ export const moe = (g: GraphBuilder, x: Tensor, m: MoeOptions): Tensor => {
   const weighed = mul(g, said, list(g, weights, 'nChoice', true));
   const y = unflatten(g, sumRows(g, weighed, m.nExpertUsed, 'nToken'), x);
   return m.shared ? add(g, y, ffn(g, x, m.shared)) : y;
-};
+});

@@ -1,4 +1,5 @@
 /** How a model knows where a token stands: turned queries and keys, a learned table, or fixed sinusoids. */
+
 import type { GraphBuilder } from '../builder.ts';
 import { add } from '../ops/arithmetic.ts';
 import type { Mask, RopePairs } from '../ops/attend.ts';
@@ -7,20 +8,26 @@ import type { RopeTable } from '../ops/rope-table.ts';
 import { rows } from '../ops/select.ts';
 import type { Tensor } from '../tensor.ts';
 import type { WeightRef } from '../weights.ts';
+import { block } from './block.ts';
 
 /** Turns queries or keys `[B, nHead, T, headDim]` by their positions. */
 export type Rotate = (x: Tensor) => Tensor;
 
 /** Rotary positions for tokens at `pos`, `[B, T]`: Su et al. 2021. */
-export const rotary = (g: GraphBuilder, pos: Tensor, table: RopeTable & { readonly pairs: RopePairs }): Rotate => {
-  const { pairs, ...angles } = table;
-  const [cos, sin] = ropeTables(g, angles);
-  return (x) => rope(g, x, pos, cos, sin, pairs);
-};
+export const rotary = block(
+  'rotary',
+  (g: GraphBuilder, pos: Tensor, table: RopeTable & { readonly pairs: RopePairs }): Rotate => {
+    const { pairs, ...angles } = table;
+    const [cos, sin] = ropeTables(g, angles);
+    return (x) => rope(g, x, pos, cos, sin, pairs);
+  },
+);
 
 /** The stream plus each position's row of a stored table `[nCtx, nEmbd]`; learned or sinusoid is the file's affair. */
-export const positionTable = (g: GraphBuilder, x: Tensor, table: WeightRef, pos: Tensor): Tensor =>
-  add(g, x, rows(g, table, pos));
+export const positionTable = block(
+  'positionTable',
+  (g: GraphBuilder, x: Tensor, table: WeightRef, pos: Tensor): Tensor => add(g, x, rows(g, table, pos)),
+);
 
 /** A token sees itself and what came before it. */
 export const causal = (pos: Tensor): Mask => ({ kind: 'causal', pos });

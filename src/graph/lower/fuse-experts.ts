@@ -56,7 +56,8 @@ const perBranch = (nExpert: number): number => [4, 3, 2].find((n) => nExpert % n
  * a branch that runs if anybody chose one of them. An expert multiplies its own rows only, none if it has none.
  */
 export const expertBranches = (down: Tensor, users: Users, o: Emitter): Fusion | undefined => {
-  if (!o.has('QuickGelu')) return undefined;
+  // Elsewhere than on the CPU, branches that change from token to token would stop the device at each.
+  if (!o.has('QuickGelu') || o.target.provider !== 'cpu') return undefined;
   const found = expertLayer(down, users);
   if (!found) return undefined;
   return {

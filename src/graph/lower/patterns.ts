@@ -1,5 +1,6 @@
 /** Shapes that fusions look for, and how they emit the products inside. */
 import type { AnyOp } from '../op.ts';
+import { WEIGHT } from '../ops/leaves.ts';
 import { BIAS, LINEAR } from '../ops/matmul.ts';
 import type { Tensor } from '../tensor.ts';
 import type { WeightRef } from '../weights.ts';
@@ -80,9 +81,29 @@ const emitStack = (o: Emitter, stack: readonly LinearPattern[], valueAt: ValueAt
     first.x.shape.length,
   );
   const widths = stack.map((l) => l.weight.shape[0] ?? 0);
-  const parts = stack.length === 1 ? [all] : o.nodeOf('Split', [all, o.i64(widths)], stack.length, { axis: -1 });
-  return parts.map((y, i) => {
+  const apart = (y: Computed) =>
+    stack.length === 1 ? [y] : o.nodeOf('Split', [y, o.i64(widths)], stack.length, { axis: -1 });
+  const stacked = stack.length > 1 ? stackedBias(o, stack) : undefined;
+  if (stacked) return [...apart(o.node('Add', [all, stacked]))];
+  return apart(all).map((y, i) => {
     const bias = stack[i]?.bias;
     return bias ? o.node('Add', [y, valueAt(bias)]) : y;
+  });
+};
+
+/** The biases of all layers end to end; undefined where one has none. */
+const stackedBias = (o: Emitter, layers: readonly LinearPattern[]): Computed | undefined => {
+  const refs = layers.flatMap(({ bias }) => (is(bias, WEIGHT) ? [bias.attrs as WeightRef] : []));
+  if (refs.length < layers.length) return undefined;
+  const n = refs.reduce((sum, { shape }) => sum + (shape[0] ?? 0), 0);
+  return o.computed(refs.map(({ name }) => name).join('+'), [n], 'end to end', async () => {
+    const all = new Float32Array(n);
+    let at = 0;
+    for (const { tensor, rows } of refs) {
+      const values = await tensor.decode(rows);
+      all.set(values, at);
+      at += values.length;
+    }
+    return all;
   });
 };

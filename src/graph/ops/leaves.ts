@@ -1,7 +1,7 @@
 /** Nodes without a computation: what comes from outside, and the cache's one way to grow. */
 import { expectRank, expectShape, op } from '../op.ts';
 import type { Dim, TensorType } from '../tensor.ts';
-import { bytesPerElement } from '../tensor.ts';
+import { bytesPerElement, elements } from '../tensor.ts';
 import type { WeightRef } from '../weights.ts';
 import type { RopeTable } from './rope-table.ts';
 import { ropeTable } from './rope-table.ts';
@@ -20,6 +20,7 @@ export const WEIGHT = op<0, WeightRef>({
   infer: (_, ref) => ({ dtype: 'f32', shape: ref.shape }),
   lower: (o, _, ref) => o.weight(ref),
   bytes: () => 0,
+  storedBytes: ({ tensor, shape }) => (tensor.byteLength * elements(shape)) / elements(tensor.shape),
 });
 
 /** A value that the session keeps between runs, at its full capacity. */

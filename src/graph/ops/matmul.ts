@@ -42,7 +42,7 @@ export const EXPERT_LINEAR = op<3>({
   },
   flops: ([x, weight]) => 2 * x.size * (weight.dims[1] ?? 0),
   bytes: ([x, weight], y) =>
-    4 * (x.size + y.size) + Math.min(weight.dims[0] ?? 0, x.dims[0] ?? 0) * 4 * (weight.size / (weight.dims[0] ?? 1)),
+    4 * (x.size + y.size) + Math.min(weight.dims[0] ?? 0, x.dims[0] ?? 0) * (weight.bytes / (weight.dims[0] ?? 1)),
 });
 
 /**
@@ -67,7 +67,7 @@ export const HEAD_LINEAR = op<2, { isTurned: boolean }>({
 
 /** x times a layer's weight, plus its bias where it has one. The node is named after the weight. */
 export const linear = (g: GraphBuilder, x: Tensor, { weight, bias }: Linear): Tensor => {
-  const label = weight.name.replace(/^(.*\.)?([^.]+)\.weight$/, '$2');
+  const label = weight.name.replace(/^(.*\.)?([^.]+)\.weight(\[.*\])?$/, '$2$3');
   const y = g.add(LINEAR, [x, g.weight(weight)], undefined, label);
   return bias ? g.add(BIAS, [y, g.weight(bias)], undefined) : y;
 };

@@ -14,7 +14,7 @@ export const ROWS = op<2>({
     return { dtype: table.dtype, shape: [...ids.shape, size(table, 1)] };
   },
   lower: (o, [table, ids]) => o.rows(table, ids),
-  bytes: (_, y) => 8 * y.size,
+  bytes: ([table], y) => y.bytes + (table.bytes / table.size) * y.size,
 });
 
 /** Rows of x `[n, d]` by indices `[m]` -> `[m, d]`. */

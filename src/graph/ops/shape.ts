@@ -46,6 +46,7 @@ export const REPEAT_HEADS = op<1, { nHead: number }>({
 export const FLATTEN = op<1, { rows: string }>({
   name: 'flatten',
   infer: ([x], { rows }) => ({ dtype: x.dtype, shape: [rows, x.shape.at(-1) as Dim] }),
+  extents: ([x], { rows }) => ({ [rows]: x.size / (x.dims.at(-1) ?? 1) }),
   lower: (o, [x], _, [type]) => o.node('Reshape', [x, o.i64([-1, size(type, -1)])]),
 });
 
@@ -54,6 +55,7 @@ export const LIST = op<1, { name: string; column: boolean }>({
   name: 'list',
   infer: ([x], { name, column }) => ({ dtype: x.dtype, shape: column ? [name, 1] : [name] }),
   lower: (o, [x], { column }) => o.node('Reshape', [x, o.i64(column ? [-1, 1] : [-1])]),
+  extents: ([x], { name }) => ({ [name]: x.size }),
 });
 
 /** Every row k times in a row: `[n, d]` -> `[n * k, d]`, whose number of rows is given a name. */
@@ -67,6 +69,7 @@ export const REPEAT_ROWS = op<1, { times: number; name: string }>({
     const wide = o.node('Expand', [o.node('Unsqueeze', [x, o.i64([1])]), o.i64([1, times, 1])]);
     return o.node('Reshape', [wide, o.i64([-1, size(type, -1)])]);
   },
+  extents: ([x], { times, name }) => ({ [name]: times * (x.dims[0] ?? 1) }),
 });
 
 /** The sum of every k rows: `[n * k, d]` -> `[n, d]`, whose number of rows is given a name. */
@@ -81,6 +84,7 @@ export const SUM_ROWS = op<1, { every: number; name: string }>({
     return o.node('ReduceSum', [groups, o.i64([1])], { keepdims: 0 });
   },
   flops: ([x]) => x.size,
+  extents: ([x], { every, name }) => ({ [name]: (x.dims[0] ?? 1) / every }),
 });
 
 /** The extents of another tensor given back to a flattened one: `[nRow, d]` -> `[B, T, d]`. */
@@ -104,6 +108,7 @@ export const GROUP = op<2, { rows: string }>({
     const groups = o.node('Slice', [o.node('Shape', [like]), o.i64([0]), o.i64([1]), o.i64([0])]);
     return o.node('Reshape', [x, o.node('Concat', [groups, o.i64([-1, size(type, -1)])], { axis: 0 })]);
   },
+  extents: ([x, like], { rows }) => ({ [rows]: x.size / (x.dims.at(-1) ?? 1) / (like.dims[0] ?? 1) }),
 });
 
 /** Elements `start` up to, not including, `start + length` of one axis. */

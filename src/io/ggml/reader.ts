@@ -4,13 +4,13 @@
  */
 import { UserError } from '../../errors.ts';
 import type { MetadataValue, WeightSource } from '../../graph/weights.ts';
-import { openFile, readBytes } from '../gguf/file.ts';
+import { openFile } from '../gguf/file.ts';
 import { type TensorPlace, tensorAt } from '../gguf/place.ts';
 import { GgmlCursor } from './cursor.ts';
 import { readTensorList } from './tensors.ts';
 
 /** 0x67676d6c as it lies in a file. */
-export const GGML_MAGIC = 'lmgg';
+const GGML_MAGIC = 'lmgg';
 
 /** An open model; its file stays open until `close`. */
 export interface GgmlFile extends WeightSource {
@@ -46,16 +46,6 @@ export const openGgml = async (
   } catch (error) {
     await close();
     throw error;
-  }
-};
-
-/** The first four bytes of a file as text, by which its format is known; fewer where it has fewer. */
-export const magicOf = async (path: string): Promise<string> => {
-  const file = await openFile(path);
-  try {
-    return latin1(await readBytes(file, 0, Math.min(4, file.size)));
-  } finally {
-    await file.handle.close();
   }
 };
 

@@ -1,8 +1,9 @@
 /** Models of whisper.cpp: hyperparameters, a filterbank, the vocabulary as raw bytes, then tensors. */
 import type { MetadataValue } from '../../graph/weights.ts';
+import { openFile } from '../gguf/file.ts';
 import type { TensorPlace } from '../gguf/place.ts';
 import { alphabetText } from '../text/bpe.ts';
-import type { GgmlCursor } from './cursor.ts';
+import { GgmlCursor } from './cursor.ts';
 import { type GgmlFile, type GgmlHeader, openGgml } from './reader.ts';
 
 /**
@@ -10,6 +11,23 @@ import { type GgmlFile, type GgmlHeader, openGgml } from './reader.ts';
  * @throws UserError 'file' or 'model'
  */
 export const openWhisperCpp = (path: string): Promise<GgmlFile> => openGgml(path, readHeader);
+
+/**
+ * Whether a file of the old ggml format is one of whisper.cpp: neither kind says so, but both stacks of a Whisper are
+ * of one width, a multiple of its heads. In a file of vit.cpp the same places have its heads, classes and type.
+ */
+export const isWhisperCpp = async (path: string): Promise<boolean> => {
+  const file = await openFile(path);
+  try {
+    if (file.size < 48) return false;
+    const cursor = new GgmlCursor(file);
+    await cursor.bytes(4, 'the magic');
+    const [, , width = 0, nHead = 1, , , textWidth] = await cursor.i32s(8, 'the hyperparameters');
+    return width === textWidth && width > nHead && width % nHead === 0;
+  } finally {
+    await file.handle.close();
+  }
+};
 
 const MAX_SIZE = 1 << 20;
 const MAX_WORD = 1 << 12;

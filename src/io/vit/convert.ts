@@ -2,9 +2,9 @@
 import type { MetadataValue, StoredTensor, WeightSource } from '../../graph/weights.ts';
 import type { TypedMetadata, TypedValue } from '../gguf/metadata.ts';
 import { quantTypes } from '../gguf/quants/index.ts';
-import type { QuantType } from '../gguf/quants/quant.ts';
+import { inType } from '../gguf/retyped.ts';
 import { typeOfName } from '../gguf/types.ts';
-import { type TensorToWrite, writeGguf } from '../gguf/writer.ts';
+import { writeGguf } from '../gguf/writer.ts';
 
 /** How each value is stored. */
 const KEYS: Readonly<Record<string, (value: MetadataValue) => TypedValue>> = {
@@ -66,22 +66,4 @@ const typeFor = ({ name, type, shape }: StoredTensor, asked: string | undefined)
   const wanted = asked ?? type;
   const width = shape.at(-1) ?? 1;
   return width % (typeOfName(wanted)?.blockSize ?? 1) === 0 ? wanted : 'f16';
-};
-
-/** The same tensor in another type, rounded as ggml does; its own bytes where nothing changes. */
-const inType = (tensor: StoredTensor, typeName: string): TensorToWrite => {
-  const type: QuantType | undefined = typeOfName(typeName);
-  if (tensor.type === typeName || !type) return tensor;
-  const { name, shape } = tensor;
-  return {
-    name,
-    shape,
-    type: typeName,
-    async read(rows) {
-      const values = await tensor.decode(rows);
-      const bytes = new Uint8Array((values.length / type.blockSize) * type.blockBytes);
-      type.encode?.(values, bytes);
-      return bytes;
-    },
-  };
 };

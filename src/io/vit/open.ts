@@ -1,13 +1,12 @@
 /** Vision Transformers in whatever form they come, under grafo's keys and names. */
-import { existsSync, statSync } from 'node:fs';
-import { dirname, join } from 'node:path';
-import { UserError } from '../../errors.ts';
+import { statSync } from 'node:fs';
+import { dirname } from 'node:path';
 import type { MetadataValue, WeightSource } from '../../graph/weights.ts';
 import { openVitCpp } from '../ggml/vit.ts';
 import { magicOf } from '../gguf/file.ts';
 import { tensorAt } from '../gguf/place.ts';
 import { openGguf } from '../gguf/reader.ts';
-import { isObject, readJsonObject } from '../json.ts';
+import { weightFiles } from '../safetensors/folder.ts';
 import { type FilePlace, openSafetensors } from '../safetensors/reader.ts';
 import { huggingFaceMetadata, huggingFaceName } from './huggingface.ts';
 import { renamed, timmName } from './names.ts';
@@ -30,21 +29,6 @@ export const openVit = async (path: string): Promise<VitFile> => {
   if (magic === 'lmgg') return openVitCpp(path);
   if (magic === 'GGUF' || !path.endsWith('.safetensors')) return openGguf(path);
   return openWeights(path, [path]);
-};
-
-/** The files with a folder's weights: one, or those that an index names. */
-const weightFiles = async (folder: string): Promise<readonly string[]> => {
-  const whole = join(folder, 'model.safetensors');
-  if (existsSync(whole)) return [whole];
-  const index = join(folder, 'model.safetensors.index.json');
-  if (!existsSync(index)) throw new UserError('model', `'${folder}' has no model.safetensors`);
-  const { weight_map: places } = await readJsonObject(index);
-  if (!isObject(places)) throw new UserError('model', `'${index}' has no weight_map`);
-  const names = [...new Set(Object.values(places).map(String))].sort();
-  // A name with folders in it would lead out of the model's own.
-  const foreign = names.find((name) => /[/\\]/.test(name));
-  if (foreign !== undefined) throw new UserError('model', `'${index}' names '${foreign}', which is no file beside it`);
-  return names.map((name) => join(folder, name));
 };
 
 /** safetensors by whose names they bear: timm's, or transformers'. */

@@ -2,29 +2,38 @@
 /** Why a segment was left out. */
 export type Suspicion = 'repeated' | 'silent';
 
-export interface Guards {
-  /**
-   * What speaks against a segment of this text, which is remembered either way.
-   * @param seconds how long anything is to be heard between its beginning and its end
-   */
-  suspect(text: string, seconds: number): Suspicion | undefined;
+/** A text, and when it is said to have been said, in frames of 10 ms. */
+interface Said {
+  readonly text: string;
+  readonly from: number;
+  readonly to: number;
 }
 
-/** A text that came so often in a row is not said once more. */
+export interface Guards {
+  /**
+   * What speaks against a segment, which is remembered either way.
+   * @param seconds how long anything is to be heard between its beginning and its end
+   */
+  suspect(said: Said, seconds: number): Suspicion | undefined;
+}
+
+/** A text that came so often in a row, without a pause, is not said once more. */
 const REPEATS = 3;
+/** Whoever says something again pauses longer, in frames. */
+const PAUSE = 20;
 /** Nobody says half as many characters in a second. */
 const FASTEST = 100;
 
 export const createGuards = (): Guards => {
-  const earlier: string[] = [];
+  let last: Said = { text: '', from: 0, to: 0 };
+  let nRepeat = 0;
   return {
-    suspect(said, seconds) {
-      const text = said.trim();
+    suspect({ text: spelt, from, to }, seconds) {
+      const text = spelt.trim();
       if (text === '') return undefined;
-      const isRepeated = earlier.length === REPEATS && earlier.every((one) => one === text);
-      earlier.push(text);
-      if (earlier.length > REPEATS) earlier.shift();
-      if (isRepeated) return 'repeated';
+      nRepeat = text === last.text && from - last.to < PAUSE ? nRepeat + 1 : 0;
+      last = { text, from, to };
+      if (nRepeat >= REPEATS) return 'repeated';
       return seconds < text.length / FASTEST ? 'silent' : undefined;
     },
   };

@@ -87,7 +87,7 @@ export async function* transcribe(
     const nHeard = Math.min(sequence.advance, end - seek, o.nWindowFrame);
     for (const segment of o.aligned ? await alignedSegments(model, said, { ...o, seek, nHeard }) : said) {
       const nAudible = audible.slice(segment.from - seek, segment.to - seek).filter(Boolean).length;
-      const why = o.guarded ? guards.suspect(o.textOf(segment.shown), nAudible / 100) : undefined;
+      const why = o.guarded ? guards.suspect({ ...segment, text: o.textOf(segment.shown) }, nAudible / 100) : undefined;
       yield why ? { kind: 'left out', segment, why } : { kind: 'segment', segment };
     }
     seek += endsInSilence(sequence.tokens, special) ? Math.min(end - seek, WINDOW) : sequence.advance;

@@ -1,0 +1,74 @@
+/** Reads the structure of an ONNX model back: nodes, what they read and what they were told; no weights. */
+import { fromBinary } from '@bufbuild/protobuf';
+import type { AttributeProto, NodeProto, TensorProto } from 'onnx-buf';
+import { AttributeProto_AttributeType, ModelProtoSchema, TensorProto_DataType } from 'onnx-buf';
+
+export interface OnnxOutline {
+  readonly nodes: readonly OutlineNode[];
+  readonly inputs: readonly string[];
+  readonly outputs: readonly string[];
+  readonly initializers: readonly OutlineWeight[];
+}
+
+export interface OutlineNode {
+  readonly opType: string;
+  readonly inputs: readonly string[];
+  readonly outputs: readonly string[];
+  readonly attributes: Readonly<Record<string, unknown>>;
+}
+
+export interface OutlineWeight {
+  readonly name: string;
+  /** In ONNX's words, in lower case: 'float', 'uint8'. */
+  readonly dtype: string;
+  readonly dims: readonly number[];
+}
+
+/** @throws Error for bytes that are no ONNX model */
+export const readOnnx = (bytes: Uint8Array): OnnxOutline => {
+  const { graph } = fromBinary(ModelProtoSchema, bytes);
+  if (!graph) throw new Error('the ONNX model has no graph');
+  return {
+    nodes: graph.node.map((node) => ({
+      opType: node.opType,
+      inputs: inputsOf(node),
+      outputs: node.output.filter((name) => name !== ''),
+      attributes: Object.fromEntries(node.attribute.map((a) => [a.name, attributeValue(a)])),
+    })),
+    inputs: graph.input.map(({ name }) => name),
+    outputs: graph.output.map(({ name }) => name),
+    initializers: graph.initializer.map(weightOf),
+  };
+};
+
+/** What a node reads: its inputs, and what the branches of an If read from outside of themselves. */
+const inputsOf = ({ input, attribute }: NodeProto): readonly string[] => {
+  const captured = attribute.flatMap(({ g }) => {
+    const made = new Set(g?.node.flatMap(({ output }) => output));
+    return (g?.node.flatMap(inputsOf) ?? []).filter((name) => !made.has(name));
+  });
+  return [...new Set([...input, ...captured])].filter((name) => name !== '');
+};
+
+const weightOf = ({ name, dataType, dims }: TensorProto): OutlineWeight => ({
+  name,
+  dtype: (TensorProto_DataType[dataType] ?? 'unknown').toLowerCase(),
+  dims: dims.map(Number),
+});
+
+const attributeValue = (a: AttributeProto): unknown => {
+  switch (a.type) {
+    case AttributeProto_AttributeType.INT:
+      return Number(a.i);
+    case AttributeProto_AttributeType.FLOAT:
+      return a.f;
+    case AttributeProto_AttributeType.STRING:
+      return new TextDecoder().decode(a.s);
+    case AttributeProto_AttributeType.INTS:
+      return a.ints.map(Number);
+    case AttributeProto_AttributeType.GRAPH:
+      return a.g?.node.map(({ opType }) => opType);
+    default:
+      return AttributeProto_AttributeType[a.type];
+  }
+};

@@ -1,0 +1,58 @@
+/** Where the time of a run went, by block and by operation, and which device did what. */
+import { aligned } from './cost.ts';
+
+export interface NodeTime {
+  /** Of the lowered node: 'blk.0.attn_q/MatMul'. */
+  readonly name: string;
+  /** ONNX's operation. */
+  readonly op: string;
+  readonly path: readonly string[];
+  readonly device: string;
+  readonly ms: number;
+}
+
+interface Sum {
+  readonly name: string;
+  readonly devices: ReadonlySet<string>;
+  readonly n: number;
+  readonly ms: number;
+}
+
+/** Two tables: each block (alike blocks of all layers together), then each operation; the slowest first. */
+export const printProfile = (times: readonly NodeTime[], title: string): string => {
+  const all = times.reduce((sum, { ms }) => sum + ms, 0);
+  const table = (head: string, sums: readonly Sum[]) =>
+    aligned([
+      [head, 'device', 'nodes', 'ms', '%'],
+      ...sums.map(({ name, devices, n, ms }) => [
+        name,
+        [...devices].sort().join(', '),
+        String(n),
+        ms.toFixed(3),
+        ((100 * ms) / all).toFixed(1),
+      ]),
+    ]);
+  const blockOf = ({ path, name }: NodeTime) =>
+    (path.length > 0 ? path.slice(0, 2).join('/') : (name.split('/')[0] ?? name))
+      .replace(/#\d+$/, '')
+      .replace(/\.\d+\//, '.*/');
+  return [
+    `${title}: ${all.toFixed(3)} ms\n\n`,
+    table('block', sumsBy(times, blockOf)),
+    '\n',
+    table(
+      'operation',
+      sumsBy(times, ({ op }) => op),
+    ),
+  ].join('');
+};
+
+const sumsBy = (times: readonly NodeTime[], keyOf: (time: NodeTime) => string): readonly Sum[] => {
+  const sums = new Map<string, Sum>();
+  for (const time of times) {
+    const name = keyOf(time);
+    const { devices, n, ms } = sums.get(name) ?? { devices: new Set<string>(), n: 0, ms: 0 };
+    sums.set(name, { name, devices: new Set([...devices, time.device]), n: n + 1, ms: ms + time.ms });
+  }
+  return [...sums.values()].sort((a, b) => b.ms - a.ms);
+};
