@@ -1,28 +1,54 @@
 /** Wires the commands to the command line; the one place that decides how the process ends. */
 import { createRequire } from 'node:module';
 import { normaliseArguments } from './commands/arguments.ts';
-import { cacheCommand } from './commands/cache.ts';
-import type { Command } from './commands/command.ts';
+import type { Command, CommandTitle } from './commands/command.ts';
 import { optionGroup } from './commands/command.ts';
-import { deepseekCommand } from './commands/deepseek.ts';
-import { graphDumpCommand } from './commands/graph-dump.ts';
 import { commandHelp, overview } from './commands/help.ts';
-import { llamaCommand } from './commands/llama.ts';
 import { nearest } from './commands/nearest.ts';
-import { quantizeCommand } from './commands/quantize.ts';
-import { vitCommand } from './commands/vit.ts';
-import { whisperCommand } from './commands/whisper.ts';
 import type { ErrorKind } from './errors.ts';
 import { messageOf, UserError } from './errors.ts';
 
-const commands: readonly Command[] = [
-  llamaCommand,
-  deepseekCommand,
-  vitCommand,
-  whisperCommand,
-  graphDumpCommand,
-  quantizeCommand,
-  cacheCommand,
+interface Entry extends CommandTitle {
+  /** Reads the command's own modules: nobody waits for what another command needs. */
+  load(): Promise<Command>;
+}
+
+const commands: readonly Entry[] = [
+  {
+    name: 'llama',
+    describe: 'write text or chat with LLaMA, Mistral, Mixtral, Qwen2, Qwen3 and their kin',
+    load: async () => (await import('./commands/llama.ts')).llamaCommand,
+  },
+  {
+    name: 'deepseek',
+    describe: 'write text or chat with DeepSeek: LLM, Coder, MoE, V2, V3, R1 and its distills',
+    load: async () => (await import('./commands/deepseek.ts')).deepseekCommand,
+  },
+  {
+    name: 'vit',
+    describe: 'say what is in images with ViT and DeiT',
+    load: async () => (await import('./commands/vit.ts')).vitCommand,
+  },
+  {
+    name: 'whisper',
+    describe: 'write down what is said with Whisper',
+    load: async () => (await import('./commands/whisper.ts')).whisperCommand,
+  },
+  {
+    name: 'graph-dump',
+    describe: "show a model's graph: as text, picture or ONNX, from the file's header alone",
+    load: async () => (await import('./commands/graph-dump.ts')).graphDumpCommand,
+  },
+  {
+    name: 'quantize',
+    describe: 'write a GGUF model in another type, such as Q4_K_M or Q8_0',
+    load: async () => (await import('./commands/quantize.ts')).quantizeCommand,
+  },
+  {
+    name: 'cache',
+    describe: 'list the prepared weights that are kept, or remove them with: grafo cache clear',
+    load: async () => (await import('./commands/cache.ts')).cacheCommand,
+  },
 ];
 
 /** What every command understands. */
@@ -55,8 +81,9 @@ export const main = async (argv: readonly string[]): Promise<void> => {
   }
 };
 
-const runCommand = async (command: Command, argv: readonly string[]): Promise<number> => {
-  const page = { ...command, options: { ...command.options, ...commonOptions } };
+const runCommand = async ({ name, describe, load }: Entry, argv: readonly string[]): Promise<number> => {
+  const command = await load();
+  const page = { name, describe, ...command, options: { ...command.options, ...commonOptions } };
   const normalised = normaliseArguments(argv, page.options);
   const asks = (flag: string) => normalised.includes(flag);
   if (asks('--help')) console.log(commandHelp(page));

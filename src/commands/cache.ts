@@ -7,8 +7,6 @@ import { cacheFolder, cacheLimit } from './options.ts';
 import { write } from './terminal.ts';
 
 export const cacheCommand = command({
-  name: 'cache',
-  describe: 'list the prepared weights that are kept, or remove them with: grafo cache clear',
   options: optionGroup('Report', {
     json: { type: 'boolean', default: false, describe: 'one JSON object on stdout instead of text' },
   }),

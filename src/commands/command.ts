@@ -20,10 +20,14 @@ export type OptionTable = Readonly<Record<string, Option>>;
 /** The options' values, typed by the table. */
 export type Parsed<O extends OptionTable> = InferredOptionTypes<{ [K in keyof O]: O[K] }>;
 
-/** What a help text says of a command. */
-export interface CommandPage {
+/** What a list of commands says of one. */
+export interface CommandTitle {
   readonly name: string;
   readonly describe: string;
+}
+
+/** What the help says of a command's use. */
+export interface CommandUse {
   readonly options: OptionTable;
   /** What words that belong to no flag are, as the help calls them: IMAGE. Without a name there must be none. */
   readonly operands?: string;
@@ -31,21 +35,19 @@ export interface CommandPage {
   readonly examples: readonly (readonly [line: string, what: string])[];
 }
 
-interface CommandDefinition<O extends OptionTable> extends CommandPage {
+interface CommandDefinition<O extends OptionTable> extends CommandUse {
   readonly options: O;
   /** Does the work; results on stdout, everything else on stderr. The number is the exit code. */
   run(options: Parsed<O>, words: readonly string[]): Promise<number>;
 }
 
-export interface Command extends CommandPage {
+export interface Command extends CommandUse {
   /** Does what these arguments, already normalised, ask for; gives the exit code. */
   run(argv: readonly string[]): Promise<number>;
 }
 
 /** A command whose `run` gets its options typed by its own table; from outside all commands look the same. */
 export const command = <O extends OptionTable>(definition: CommandDefinition<O>): Command => ({
-  name: definition.name,
-  describe: definition.describe,
   options: definition.options,
   ...(definition.operands !== undefined && { operands: definition.operands }),
   examples: definition.examples,

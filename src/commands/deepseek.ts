@@ -4,8 +4,6 @@ import { llamaOptions } from './llama-options.ts';
 import { runText } from './text.ts';
 
 export const deepseekCommand = command({
-  name: 'deepseek',
-  describe: 'write text or chat with DeepSeek: LLM, Coder, MoE, V2, V3, R1 and its distills',
   options: llamaOptions,
   examples: [
     ['grafo deepseek -m r1.gguf', 'chat; thoughts are dim'],

@@ -20,8 +20,6 @@ import { onnxOf, viewAtStage } from './graph-stage.ts';
 import { valuesText, valueTokens } from './graph-values.ts';
 
 export const graphDumpCommand = command({
-  name: 'graph-dump',
-  describe: "show a model's graph: as text, picture or ONNX, from the file's header alone",
   options: graphOptions,
   examples: [
     ['grafo graph-dump -m model.gguf', 'every operation, one a line'],

@@ -16,7 +16,7 @@ export const graphOptions = {
     arch: {
       type: 'string',
       placeholder: 'NAME',
-      describe: 'instead of a file: llama, deepseek, vit, whisper, llama-3-8b, ...',
+      describe: 'instead of a file: llama, llama-3-8b, ...',
     },
     shape: { type: 'string', placeholder: 'K=V,...', describe: 'of --arch: changes to its metadata, block_count=2' },
     type: { type: 'string', default: 'f16', placeholder: 'NAME', describe: 'of --arch: how matrices are stored' },
@@ -36,9 +36,9 @@ export const graphOptions = {
     stage: {
       choices: ['graph', 'onnx', 'optimized'] as const,
       default: 'graph' as const,
-      describe: 'ours, lowered, or after ONNX Runtime',
+      describe: 'ours, lowered, optimised',
     },
-    'flash-attn': { ...flashAttention, describe: 'fused kernels, from stage onnx on' },
+    'flash-attn': { ...flashAttention, describe: 'fused kernels' },
     compute: {
       choices: ['f32', 'block'] as const,
       default: 'block' as const,
@@ -55,7 +55,7 @@ export const graphOptions = {
       describe: '1 or block: layers; 2 or module; op: everything',
     },
     'collapse-repeats': { type: 'boolean', default: false, describe: 'alike layers once, with their number' },
-    op: { type: 'string', placeholder: 'GLOB', describe: 'operations or tensors of this name alone: rope, *ffn*' },
+    op: { type: 'string', placeholder: 'GLOB', describe: 'only these operations or tensors: *ffn*' },
     weights: { type: 'boolean', default: true, describe: 'show weights as boxes of their own' },
   }),
   ...optionGroup('Measures', {
@@ -68,12 +68,12 @@ export const graphOptions = {
     values: { type: 'boolean', default: false, describe: 'run once, print all tensors as llama-eval-callback' },
     prompt: { alias: 'p', type: 'string', placeholder: 'TEXT', describe: 'what --values runs' },
     ids: { type: 'string', placeholder: 'N,...', describe: 'what --values runs, as tokens' },
-    bound: { type: 'boolean', default: false, describe: 'with --cost: the least time on this processor, measured' },
+    bound: { type: 'boolean', default: false, describe: 'with --cost: the least time, measured' },
     memory: { type: 'boolean', default: false, describe: 'weights, cache, and what lives in between' },
   }),
   ...optionGroup('Output', {
     output: { alias: 'o', type: 'string', placeholder: 'FILE', describe: 'where to write; stdout if absent' },
-    format: { choices: formats, describe: "if the file's name does not say it" },
+    format: { choices: formats, placeholder: 'NAME', describe: 'text dot json mermaid svg png html onnx markdown' },
     theme: { choices: ['light', 'dark'] as const, default: 'light' as const, describe: 'colours of pictures' },
     scale: { type: 'number', least: 0.1, most: 10, default: 1.5, describe: 'pixels per point of a PNG' },
     quiet,

@@ -1,9 +1,9 @@
 /** The text of `--help`: one line for each flag, in groups, narrow enough for any terminal. */
 import { dashed, onOffAuto } from './arguments.ts';
-import type { CommandPage, Option } from './command.ts';
+import type { CommandTitle, CommandUse, Option } from './command.ts';
 
 /** All commands on one page. */
-export const overview = (commands: readonly CommandPage[]): string => {
+export const overview = (commands: readonly CommandTitle[]): string => {
   const width = Math.max(...commands.map((c) => c.name.length));
   return [
     'usage: grafo COMMAND [FLAGS]',
@@ -16,13 +16,13 @@ export const overview = (commands: readonly CommandPage[]): string => {
 };
 
 /** One word may be given any number of times; several are places to fill. */
-const operandsOf = ({ operands }: CommandPage): string => {
+const operandsOf = ({ operands }: CommandUse): string => {
   if (operands === undefined) return '';
   return /^[A-Z]+$/.test(operands) ? ` ${operands}...` : ` ${operands}`;
 };
 
 /** The page of one command. */
-export const commandHelp = (c: CommandPage): string => {
+export const commandHelp = (c: CommandTitle & CommandUse): string => {
   const options = Object.entries(c.options);
   const headings = [...new Set(options.map(([, option]) => option.group))];
   return [

@@ -4,8 +4,6 @@ import { llamaOptions } from './llama-options.ts';
 import { runText } from './text.ts';
 
 export const llamaCommand = command({
-  name: 'llama',
-  describe: 'write text or chat with LLaMA, Mistral, Mixtral, Qwen2, Qwen3 and their kin',
   options: llamaOptions,
   examples: [
     ['grafo llama -m model.gguf -p "Once upon a time" -n 100', 'go on from a text'],

@@ -21,13 +21,10 @@ const options = optionGroup('Quantising', {
   quiet: { alias: 'q', type: 'boolean', default: false, describe: 'nothing on stderr but errors' },
 });
 
-/** What TYPE may be, for messages, and in short for the help. */
+/** What TYPE may be, for messages. */
 const NAMES = mixtures.map(({ name }) => name).join(' ');
-const KINDS = [...new Set(mixtures.map(({ name }) => name.replace(/_[MS]$/, '')))].join(' ');
 
 export const quantizeCommand = command({
-  name: 'quantize',
-  describe: `write a model as ${KINDS}`,
   options,
   operands: 'IN OUT TYPE',
   examples: [

@@ -54,7 +54,7 @@ const resultGroup = optionGroup('Results', {
 
 const workGroup = optionGroup('Work', {
   convert: { type: 'string', placeholder: 'OUT.gguf', describe: 'write the model as a GGUF file, and exit' },
-  type: { choices: convertTypes, describe: 'type of its matrices (default: as they are)' },
+  type: { choices: convertTypes, placeholder: 'TYPE', describe: 'of its matrices, q8_0 (default: as is)' },
   'batch-size': { alias: 'b', type: 'number', whole: true, least: 1, default: 1, describe: 'images in one run' },
 });
 
@@ -65,7 +65,7 @@ const computeGroup = optionGroup('Device', {
   compute: {
     choices: ['auto', 'f32', 'block', 'int8'] as const,
     default: 'auto' as const,
-    describe: 'auto is f32, exact; int8 is faster',
+    describe: 'auto: f32; int8 is faster',
   },
 });
 

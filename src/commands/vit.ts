@@ -28,8 +28,6 @@ import { heading, imageJson, imageLines, reportOptionsOf } from './vit-report.ts
 import { createStopwatch } from './vit-timings.ts';
 
 export const vitCommand = command({
-  name: 'vit',
-  describe: 'say what is in images with ViT and DeiT',
   operands: 'IMAGE',
   options: vitOptions,
   examples: [

@@ -40,7 +40,7 @@ const input = optionGroup('Input', {
   channels: { ...whole, least: 1, default: 1, describe: 'of samples without a header' },
   'offset-t': { ...whole, alias: 'ot', default: 0, placeholder: 'MS', describe: 'begin here' },
   duration: { ...whole, alias: 'd', default: 0, placeholder: 'MS', describe: 'of what is transcribed; 0: to the end' },
-  diarize: { ...off, alias: 'di', describe: 'tell speakers apart by the sides of a stereo recording' },
+  diarize: { ...off, alias: 'di', describe: 'speakers by the sides of a stereo recording' },
 });
 
 const task = optionGroup('Task', {
@@ -55,7 +55,7 @@ const task = optionGroup('Task', {
     least: -1,
     alias: 'mc',
     default: -1,
-    describe: 'tokens of earlier text; -1: all that fit',
+    describe: 'tokens of earlier text; -1: what fits',
   },
   'audio-ctx': { ...whole, alias: 'ac', default: 0, describe: 'positions of 20 ms in a window; 0: all' },
   tinydiarize: { ...off, alias: 'tdrz', describe: 'tell turns of speakers, with a model that can' },
@@ -75,10 +75,10 @@ const decoding = optionGroup('Decoding', {
   'no-fallback': { ...off, alias: 'nf', describe: 'only the first temperature' },
   'entropy-thold': { type: 'number', alias: 'et', default: 2.4, describe: 'repeating more than this is failure' },
   'logprob-thold': { type: 'number', alias: 'lpt', default: -1, describe: 'less certain than this is failure' },
-  'no-speech-thold': { type: 'number', alias: 'nth', default: 0.6, describe: 'above it an uncertain text is silence' },
+  'no-speech-thold': { type: 'number', alias: 'nth', default: 0.6, describe: 'above: what is unsure is silence' },
   'suppress-nst': { ...off, alias: 'sns', describe: 'no words that stand for no speech' },
   'suppress-regex': { type: 'string', coerce: wholeWord, placeholder: 'RE', describe: 'no words of this form' },
-  guards: { type: 'boolean', default: true, describe: 'leave out what is made up in silence or said once more' },
+  guards: { type: 'boolean', default: true, describe: 'leave out what is made up or said again' },
   seed: { ...whole, default: 0, describe: 'of what is drawn' },
 });
 
@@ -98,13 +98,14 @@ const output = optionGroup('Output', {
     alias: 'fp',
     default: '/System/Library/Fonts/Supplemental/Courier New Bold.ttf',
     placeholder: 'FILE',
+    defaultDescription: "macOS's",
     describe: 'monospaced font of the script',
   },
   'output-file': {
     ...texts,
     alias: 'of',
     placeholder: 'NAME',
-    describe: 'name without extension, of the n-th input; - is stdout',
+    describe: 'name without extension; - is stdout',
   },
   'output-dir': { type: 'string', placeholder: 'DIR', describe: 'folder of all files' },
   'skip-existing': { ...off, describe: 'leave out inputs whose files are there' },
@@ -114,10 +115,10 @@ const output = optionGroup('Output', {
 
 const segments = optionGroup('Segments', {
   'no-timestamps': { ...off, alias: 'nt', describe: 'the text alone' },
-  'word-timestamps': { ...off, alias: 'wts', describe: 'when each word was said, in JSON, by what the model heard' },
-  'highlight-words': { ...off, describe: 'a cue for each word in SRT and VTT, which is underlined' },
+  'word-timestamps': { ...off, alias: 'wts', describe: 'when each word was said, in JSON' },
+  'highlight-words': { ...off, describe: 'a cue for each word, underlined' },
   'one-word': { ...off, describe: 'a cue for each word in SRT, VTT, LRC, CSV and TSV' },
-  'max-len': { ...whole, alias: 'ml', default: 0, describe: 'characters of a segment at most; 0: any number' },
+  'max-len': { ...whole, alias: 'ml', default: 0, describe: 'characters of a segment; 0: any number' },
   'split-on-word': { ...off, alias: 'sow', describe: 'cut only between words' },
   'word-thold': { type: 'number', alias: 'wt', default: 0.01, describe: "how sure a token's time must be" },
 });

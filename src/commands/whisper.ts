@@ -27,8 +27,6 @@ import type { VoiceDetector } from './whisper-vad.ts';
 import { openDetector } from './whisper-vad.ts';
 
 export const whisperCommand = command({
-  name: 'whisper',
-  describe: 'write down what is said with Whisper',
   operands: 'FILE',
   options: whisperOptions,
   examples: [
@@ -37,7 +35,7 @@ export const whisperCommand = command({
     ['grafo whisper -m ggml-base.bin -l de -tr talk.wav', 'German speech in English'],
     ['grafo whisper -m ggml-base.bin talks/ -otxt --skip-existing', 'all of a folder but what is done'],
     ['grafo whisper -m ggml-base.bin q.wav -nt -np | grafo llama -m llama.gguf -st', 'ask by voice'],
-    ['ffmpeg -i x.mkv -f s16le -ar 16000 -ac 1 - | grafo whisper -m M --input-format s16le -', 'from a pipe'],
+    ['arecord -f S16_LE -r 16000 -d 9 | grafo whisper -m ggml-base.bin -', 'from a pipe'],
   ],
   async run(flags, words) {
     if (flags['list-devices']) {
