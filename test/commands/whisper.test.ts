@@ -197,7 +197,9 @@ describe.skipIf(!words)('Transcripts of clips', () => {
         const truth = lettersOf(expectedOf(name).truth.map(({ text }) => text));
         return sum + wordErrors(lettersOf(textsOf(transcript.get(name)!)), truth);
       }, 0);
-    if (!mode.endsWith('no-timestamps')) expect(errors(ours)).toBeLessThanOrEqual(errors(theirs));
+    // With -nfa, whose attention ours is: rounding that only the other kernel does decides near ties either way.
+    const plain = new Map(names.map((name) => [name, unpadded[name]![model]![mode]!] as const));
+    if (!mode.endsWith('no-timestamps')) expect(errors(ours)).toBeLessThanOrEqual(errors(plain));
   });
 
   it('of 90 s are the same files as whisper-cli writes', async () => {
