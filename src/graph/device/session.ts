@@ -75,8 +75,9 @@ export const openSession = async (program: Program, device: Device, options: Ses
     );
   }
   if (kept && keeping && key) {
-    if (device.provider === 'cpu') await packLater(program, kept, { ...keeping, key });
-    return sessionOf(program, port);
+    // When the session ends: the processor is the model's until then.
+    const pack = () => packLater(program, kept, { ...keeping, key });
+    return sessionOf(program, port, device.provider === 'cpu' ? pack : undefined);
   }
   // Windows keeps a mapped file locked; elsewhere the mapping outlives the name.
   const removeLate = process.platform === 'win32';
