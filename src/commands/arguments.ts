@@ -3,7 +3,6 @@
  * `-ngl 99` (one dash, several letters), `-fa` with or without a value, values that begin with a dash. What no option
  * knows or allows is refused here, where the word is still as it was typed.
  */
-import yargs from 'yargs';
 import { UserError } from '../errors.ts';
 import type { Option, OptionTable, Parsed } from './command.ts';
 import { nearest } from './nearest.ts';
@@ -80,6 +79,8 @@ export const parseArguments = async <O extends OptionTable>(
   argv: readonly string[],
   options: O,
 ): Promise<ParsedArguments<O>> => {
+  // Read here, so that the help pages need not wait for it.
+  const { default: yargs } = await import('yargs');
   const parsed: unknown = await yargs([...argv])
     .options(options)
     .version(false)
