@@ -8,14 +8,12 @@ import type { WeightSource } from '../graph/weights.ts';
 import { inventModel } from '../io/invented.ts';
 import { openModelFile } from '../io/model-file.ts';
 import { anyModel } from '../models/index.ts';
-import { modelPath } from './model-source.ts';
+import { type ModelWish, modelPath } from './model-source.ts';
 import { archOf } from './open.ts';
 import { noticeUnless } from './terminal.ts';
 
 /** What is asked for, as the flags say it. */
-export interface GraphWish {
-  readonly model: string | undefined;
-  readonly quiet: boolean;
+export interface GraphWish extends ModelWish {
   readonly arch: string | undefined;
   readonly shape: string | undefined;
   readonly type: string;
@@ -38,7 +36,7 @@ export interface ChosenGraph {
 
 /** Opens what is named and hands it to `use` while its file is open. */
 export const withSource = async <R>(
-  wish: Pick<GraphWish, 'model' | 'quiet' | 'arch' | 'shape' | 'type'>,
+  wish: ModelWish & Pick<GraphWish, 'arch' | 'shape' | 'type'>,
   use: (source: WeightSource) => Promise<R>,
 ): Promise<R> => {
   const { model, arch } = wish;
@@ -46,7 +44,7 @@ export const withSource = async <R>(
     throw new UserError('usage', '-m and --arch: a graph is of a file, or of a shape');
   if (arch !== undefined) return use(inventModel(arch, wish.shape, wish.type));
   if (wish.shape !== undefined) throw new UserError('usage', '--shape changes what --arch names, not a file');
-  const file = await openModelFile(await modelPath(wish, 'llama', noticeUnless(wish.quiet)));
+  const file = await openModelFile(await modelPath(wish, 'any', noticeUnless(wish.quiet ?? false)));
   try {
     return await use(file);
   } finally {

@@ -125,7 +125,7 @@ const segments = optionGroup('Segments', {
 
 const vad = optionGroup('Voice activity', {
   vad: { ...off, describe: 'transcribe only what is speech' },
-  'vad-model': { type: 'string', alias: 'vm', placeholder: 'FILE', describe: "Silero's, as whisper.cpp has it" },
+  'vad-model': { type: 'string', alias: 'vm', placeholder: 'FILE', describe: "Silero's, or silero-v6.2.0" },
   'vad-threshold': { type: 'number', least: 0, most: 1, alias: 'vt', default: 0.5, describe: 'probability of speech' },
   'vad-min-speech-duration-ms': { ...whole, alias: 'vspd', default: 250, describe: 'shorter is no speech' },
   'vad-min-silence-duration-ms': { ...whole, alias: 'vsd', default: 100, describe: 'shorter is no silence' },
@@ -161,6 +161,7 @@ const acceptedOnly = optionGroup('Accepted from whisper-cli', {
 
 export const whisperOptions = {
   ...modelOptions,
+  model: { ...modelOptions.model, describe: 'file or folder, hf:USER/REPO, or base.en-q5_1' },
   ...input,
   ...task,
   ...decoding,

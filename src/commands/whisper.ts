@@ -60,7 +60,7 @@ export const whisperCommand = command({
     let file: SpeechModelFile | undefined;
     let detector: VoiceDetector | undefined;
     try {
-      detector = await openDetector(flags);
+      detector = await openDetector(flags, notice);
       file = await openModel(path, flags, interrupts.signal, notice);
       const job = { flags, file, modelPath: path, interrupts, notice, ...(detector && { detector }) };
       return await transcribeAll(job, inputs);
