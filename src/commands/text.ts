@@ -206,7 +206,7 @@ const createReportedWriter = (
   splitsThoughts: boolean,
 ): { readonly writer: Writer; report(written: Written): void } => {
   const { decoder, tokenizer, nCtx } = model;
-  const sampling = samplingOptions(flags, tokenizer, nCtx);
+  const sampling = samplingOptions(flags, model);
   notice(`seed ${sampling.seed}`);
   const show = createThoughtWriter({ shown: flags.thinking, hasColours: hasColours(flags.color) }, write);
   const stops = flags['reverse-prompt'].map((text) => (flags.escape ? readEscapes(text) : text));

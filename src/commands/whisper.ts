@@ -49,8 +49,11 @@ export const whisperCommand = command({
       return 0;
     }
     checkOutputs(flags);
+    checkClips(flags);
     const all = await findInputs(flags, words);
     const inputs = flags['skip-existing'] ? all.filter((input) => !isDone(input, flags)) : all;
+    if (flags['compression-ratio-threshold'] !== undefined)
+      notice('--compression-ratio-threshold has no effect: --entropy-thold tells what repeats itself');
     if (inputs.length < all.length) notice(`${all.length - inputs.length} of ${all.length} are done already`);
     if (inputs.length === 0) return 0;
 
@@ -74,6 +77,13 @@ export const whisperCommand = command({
     }
   },
 });
+
+/** Times of clips are the recording's, and so are theirs only where all of it is heard. */
+const checkClips = (flags: WhisperFlags): void => {
+  if (flags['clip-timestamps'] === undefined) return;
+  const other = flags.vad ? '--vad' : flags['offset-t'] > 0 ? '--offset-t' : flags.duration > 0 ? '--duration' : '';
+  if (other) throw new UserError('usage', `--clip-timestamps and ${other}`, 'choose one');
+};
 
 const openModel = async (
   path: string,
