@@ -1,5 +1,5 @@
 /** The parts of a benchmark: what flags stand for, statistics, the clock, forms of results, comparisons, pictures. */
-import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Ajv2020 } from 'ajv/dist/2020.js';
 import { parse as parseCsv } from 'csv-parse/sync';
@@ -74,6 +74,8 @@ describe('a flag stands for', () => {
   );
 });
 
+const hub = { offline: true, notice: () => undefined };
+
 describe('a shape', () => {
   it.each([
     ['llama-2-7b:q4_0', 'llama 7B Q4_0', 6.738e9, 3.56],
@@ -81,14 +83,14 @@ describe('a shape', () => {
     ['tinyllama-1.1b:q4_0', 'llama 1B Q4_0', 1.1e9, 0.593],
     ['whisper-base:f16', 'whisper 73M F16', 7.26e7, 0.1355],
   ])('%s is a %s with so many weights and as large as such a file', async (name, type, nParameter, gib) => {
-    const model = await openBenchModel({ kind: 'shape', name });
+    const model = await openBenchModel({ kind: 'shape', name }, hub);
     expect(model.type).toBe(type);
     expect(model.nParameter / nParameter).toBeCloseTo(1, 2);
     expect(model.byteLength / 2 ** 30 / gib).toBeCloseTo(1, 1);
   });
 
   it('can be cut to some of its layers', async () => {
-    const model = await openBenchModel({ kind: 'shape', name: 'deepseek-v2-lite:q4_k_m@4layers' });
+    const model = await openBenchModel({ kind: 'shape', name: 'deepseek-v2-lite:q4_k_m@4layers' }, hub);
     const layers = [...model.source.tensors.keys()].flatMap((name) => /^blk\.(\d+)\./.exec(name)?.[1] ?? []);
     expect([...new Set(layers)]).toEqual(['0', '1', '2', '3']);
   });
@@ -96,7 +98,7 @@ describe('a shape', () => {
   it.each(['nothing-7b', 'llama-2-7b:q9', 'llama-2-7b:q4_0@0', 'llama-2-7b:q5_1', ''])(
     '%s is refused',
     async (name) => {
-      await expect(openBenchModel({ kind: 'shape', name })).rejects.toMatchObject({ kind: 'usage' });
+      await expect(openBenchModel({ kind: 'shape', name }, hub)).rejects.toMatchObject({ kind: 'usage' });
     },
   );
 });
@@ -425,15 +427,17 @@ it('on a terminal the test that runs and the time that is left are told', () => 
   ]);
 });
 
-it('two benchmarks at once know of each other', async () => {
-  const first = await markRunning();
-  const second = await markRunning();
+it('two benchmarks at once know of each other, one that has died is forgotten', async () => {
+  const folder = join(scratch, 'marks');
+  // The process that runs this one lives as long.
+  const [first, second] = [await markRunning(folder, process.ppid), await markRunning(folder)];
   expect([first.isTaken, second.isTaken]).toEqual([false, true]);
-  await second.release();
   await first.release();
-  const third = await markRunning();
+  writeFileSync(join(folder, `bench-${2 ** 30}`), '');
+  const third = await markRunning(folder);
   expect(third.isTaken).toBe(false);
   await third.release();
+  expect(readdirSync(folder)).toEqual([]);
 });
 
 it('a column appears for what is not at its default', async () => {

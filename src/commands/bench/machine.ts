@@ -1,13 +1,13 @@
 /** The machine that results are from, and what else it does while it is measured. */
 import { execFile } from 'node:child_process';
 import { readFileSync, writeFileSync } from 'node:fs';
-import { mkdir } from 'node:fs/promises';
+import { mkdir, readdir, rm, writeFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { availableParallelism, cpus, loadavg } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
-import lockfile from 'proper-lockfile';
 import si from 'systeminformation';
+import { isRunning } from '../../graph/device/files.ts';
 import { runtimeVersion } from '../../graph/device/list.ts';
 import { cacheFolder } from '../options.ts';
 
@@ -108,23 +108,21 @@ export const loadBefore = (): string => {
   return load > availableParallelism() / 2 ? `load average ${load.toFixed(1)} before the start` : '';
 };
 
-/** A lock that is not refreshed for so long belongs to nobody any more. */
-const STALE_MS = 10_000;
-
-/** A mark that a benchmark runs, until it is given back; `isTaken`: another one has it. */
+/** A mark that a benchmark runs, until it is given back; `isTaken`: another process has one. */
 export interface Mark {
   readonly isTaken: boolean;
   release(): Promise<void>;
 }
 
-export const markRunning = async (): Promise<Mark> => {
-  const folder = cacheFolder();
+const MARK = /^bench-(\d+)$/;
+
+/** Every benchmark leaves a mark with the number of its process; those of processes that have died count for nothing. */
+export const markRunning = async (folder = cacheFolder(), pid = process.pid): Promise<Mark> => {
   await mkdir(folder, { recursive: true });
-  const path = join(folder, 'bench');
-  try {
-    return { isTaken: false, release: await lockfile.lock(path, { realpath: false, stale: STALE_MS }) };
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'ELOCKED') throw error;
-    return { isTaken: true, release: async () => undefined };
-  }
+  const path = join(folder, `bench-${pid}`);
+  const others = (await readdir(folder)).flatMap((name) => MARK.exec(name)?.[1] ?? []).map(Number);
+  const isTaken = others.some((other) => other !== pid && isRunning(other));
+  for (const other of others) if (!isRunning(other)) await rm(join(folder, `bench-${other}`), { force: true });
+  await writeFile(path, '');
+  return { isTaken, release: () => rm(path, { force: true }) };
 };

@@ -5,11 +5,18 @@ import { mixtures } from '../../io/gguf/mixture.ts';
 import { openModelFile } from '../../io/model-file.ts';
 import type { Family } from '../../models/index.ts';
 import { anyModel } from '../../models/index.ts';
+import { type ModelWish, modelPath } from '../model-source.ts';
 import { archOf } from '../open.ts';
 import { shapedModel } from './shape.ts';
 
 /** What a command line names: a file, or a shape. */
 export type ModelName = { readonly kind: 'file' | 'shape'; readonly name: string };
+
+/** How models come that are not here yet. */
+export interface HubWish extends Omit<ModelWish, 'model'> {
+  /** One line for a person. */
+  notice(line: string): void;
+}
 
 export interface BenchModel {
   /** The file's name without its folders, or the shape as it was asked for. */
@@ -27,18 +34,19 @@ export interface BenchModel {
 
 /**
  * Opens what is named; its weights are read or made when it is loaded.
- * @throws UserError 'file', 'model' or 'usage'
+ * @throws UserError 'file', 'model', 'network' or 'usage'
  */
-export const openBenchModel = async (origin: ModelName): Promise<BenchModel> => {
+export const openBenchModel = async (origin: ModelName, hub: HubWish): Promise<BenchModel> => {
   if (origin.kind === 'shape') {
     const { source, type } = shapedModel(origin.name);
     return { ...described(source, type), name: origin.name, origin, close: async () => undefined };
   }
-  const file = await openModelFile(origin.name);
+  const path = await modelPath({ ...hub, model: origin.name }, 'any', hub.notice);
+  const file = await openModelFile(path);
   return {
     ...described(file, storedType(file)),
-    name: basename(origin.name),
-    origin,
+    name: basename(path),
+    origin: { kind: 'file', name: path },
     close: () => file.close(),
   };
 };

@@ -5,7 +5,7 @@ import type { Compute } from '../../graph/lower/target.ts';
 import { onOffAuto } from '../arguments.ts';
 import type { Parsed } from '../command.ts';
 import { optionGroup } from '../command.ts';
-import { deviceOptions, physicalCores, reportOptions } from '../options.ts';
+import { deviceOptions, hubOptions, physicalCores, reportOptions } from '../options.ts';
 import type { CacheType, Lists } from './cases.ts';
 import { promptsAndTokens, wholeNumbers, words } from './lists.ts';
 import type { ExtraColumn } from './print.ts';
@@ -33,7 +33,7 @@ export const benchOptions = {
       array: true,
       default: [] as string[],
       placeholder: 'FILE',
-      describe: 'a model of any kind (may be repeated)',
+      describe: 'any model, or hf:USER/REPO (may be repeated)',
     },
     shape: {
       type: 'string',
@@ -54,6 +54,7 @@ export const benchOptions = {
     'n-depth': list(['d'], 'after so many tokens', '0'),
     'n-images': list(['ni'], 'images in one run', '1'),
     file: list(['f'], 'whisper: recordings, for their real-time factor'),
+    ...hubOptions,
   }),
   ...optionGroup('How', {
     'batch-size': list(['b'], 'the most for -ub', '2048'),

@@ -135,10 +135,16 @@ async function* measuredAll(
       return measureRoofline(device, { threads, cacheFolder: cacheFolder() });
     });
 
+  const hub = {
+    'hf-token': flags['hf-token'],
+    offline: flags.offline,
+    quiet: flags.quiet,
+    notice: (line: string) => world.note(`${line}\n`),
+  };
   const placements = placementsOf(lists);
   const models: BenchModel[] = [];
   try {
-    for (const name of names) await told(world, async () => void models.push(await openBenchModel(name)));
+    for (const name of names) await told(world, async () => void models.push(await openBenchModel(name, hub)));
     const total = models.reduce((n, { family }) => n + placements.length * testsOf(family, lists).length, 0);
     let done = 0;
     for (const model of models) {
