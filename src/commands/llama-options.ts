@@ -97,6 +97,7 @@ const chat = optionGroup('Chat', {
     placeholder: 'JSON',
     describe: 'what the template may ask: \'{"thinking":true}\'',
   },
+  'simple-io': { type: 'boolean', default: false, describe: 'plain lines instead of the drawn chat' },
 });
 
 const reasoning = optionGroup('Reasoning', {
@@ -120,7 +121,8 @@ const reasoning = optionGroup('Reasoning', {
   },
 });
 
-const sampling = optionGroup('Sampling', {
+/** How tokens are chosen; a chat can change these while it goes on. */
+export const samplingFlags = optionGroup('Sampling', {
   seed: {
     alias: 's',
     type: 'number',
@@ -229,7 +231,7 @@ export const llamaOptions = {
   ...output,
   ...chat,
   ...reasoning,
-  ...sampling,
+  ...samplingFlags,
   ...tools,
   ...deviceOptions,
   ...reportOptions,
