@@ -97,6 +97,7 @@ const chat = optionGroup('Chat', {
     placeholder: 'JSON',
     describe: 'what the template may ask: \'{"thinking":true}\'',
   },
+  'simple-io': { type: 'boolean', default: false, describe: 'plain lines instead of the drawn chat' },
 });
 
 const reasoning = optionGroup('Reasoning', {
@@ -120,8 +121,11 @@ const reasoning = optionGroup('Reasoning', {
   },
 });
 
-/** What the file may say in `general.sampling.*` has no default here: given on the command line or not is a difference. */
-const sampling = optionGroup("Sampling (the file's own choice goes before the default)", {
+/**
+ * How tokens are chosen; a chat can change these while it goes on. What the file may say in `general.sampling.*` has no
+ * default here: given on the command line or not is a difference.
+ */
+export const samplingFlags = optionGroup("Sampling (the file's own choice goes before the default)", {
   seed: {
     alias: 's',
     type: 'number',
@@ -231,7 +235,7 @@ export const llamaOptions = {
   ...output,
   ...chat,
   ...reasoning,
-  ...sampling,
+  ...samplingFlags,
   ...tools,
   ...deviceOptions,
   ...reportOptions,
