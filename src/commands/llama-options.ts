@@ -195,6 +195,13 @@ const sampling = optionGroup("Sampling (the file's own choice goes before the de
   },
 });
 
+const form = optionGroup('Form of the answer', {
+  grammar: { type: 'string', placeholder: 'GBNF', describe: 'a grammar that it is of' },
+  'grammar-file': { type: 'string', placeholder: 'FILE', describe: 'the same from a file' },
+  'json-schema': { alias: 'j', type: 'string', placeholder: 'SCHEMA', describe: 'JSON of this schema; {}: any JSON' },
+  'json-schema-file': { alias: 'jf', type: 'string', placeholder: 'FILE', describe: 'the same from a file' },
+});
+
 const tools = optionGroup('Instead of writing', {
   tokenize: { type: 'string', describe: 'the tokens of a text' },
   perplexity: { type: 'string', placeholder: 'FILE', describe: 'perplexity of a text file' },
@@ -232,6 +239,7 @@ export const llamaOptions = {
   ...chat,
   ...reasoning,
   ...sampling,
+  ...form,
   ...tools,
   ...deviceOptions,
   ...reportOptions,

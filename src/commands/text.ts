@@ -10,9 +10,10 @@ import type { ChatSession } from './chat.ts';
 import { askOnce, converse, turn } from './chat.ts';
 import { printDevices } from './devices.ts';
 import { readEscapes } from './escapes.ts';
+import { grammarConstraints } from './grammar.ts';
 import { Interrupts } from './interrupts.ts';
 import type { Input } from './llama-input.ts';
-import { promptIds, readInput, readText, withoutNewline } from './llama-input.ts';
+import { promptIds, readInput, withoutNewline } from './llama-input.ts';
 import type { LlamaFlags } from './llama-options.ts';
 import { notesOnAccepted } from './llama-options.ts';
 import type { LogitsFile } from './logits-file.ts';
@@ -24,6 +25,7 @@ import { parseOverrides } from './override-kv.ts';
 import { printPerplexity } from './perplexity.ts';
 import { samplingOptions } from './sampling.ts';
 import { hasColours, onClosedPipe, progressLine, write, yellow } from './terminal.ts';
+import { readText } from './text-file.ts';
 import { createThoughtWriter } from './thoughts.ts';
 import { shortTimings, timingsJson, timingsTable } from './timings.ts';
 import { printTokens, tokenLines } from './tokens.ts';
@@ -202,7 +204,7 @@ const talk = async (job: Job, template: ChatTemplate, saver: LogitsFile | undefi
  * @param splitsThoughts whether thoughts are told apart from the text
  */
 const createReportedWriter = (
-  { flags, model, notice }: Job,
+  { flags, input, model, notice }: Job,
   saver: LogitsFile | undefined,
   splitsThoughts: boolean,
 ): { readonly writer: Writer; report(written: Written): void } => {
@@ -218,6 +220,7 @@ const createReportedWriter = (
     nCtx,
     loadMs: model.loadMs,
     stops: stops.filter((text) => text !== ''),
+    ...(input.grammar && { constraint: grammarConstraints(input.grammar, tokenizer) }),
     nPredict: flags.predict,
     special: flags.special,
     ...(splitsThoughts && { thoughts: { budget: flags['reasoning-budget'] } }),

@@ -2,6 +2,7 @@
 import { UserError } from '../errors.ts';
 import { opensThought } from '../io/text/thoughts.ts';
 import type { Tokenizer } from '../io/text/tokenizer.ts';
+import type { Constraint } from '../models/grammar/constraint.ts';
 import type { SamplingOptions } from '../models/sampling.ts';
 import { createSampler } from '../models/sampling.ts';
 import type { Answer, AnswerOptions, ThoughtOptions } from './answer.ts';
@@ -17,6 +18,8 @@ export interface WriterOptions extends Pick<AnswerOptions, 'nCtx' | 'nPredict' |
   readonly sampling: SamplingOptions;
   /** Present where thoughts are told apart from the text. */
   readonly thoughts?: Pick<ThoughtOptions, 'budget'>;
+  /** What every answer must be. */
+  readonly constraint?: () => Constraint;
   /** How long the model took to load, for the timings. */
   readonly loadMs: number;
 }
@@ -36,7 +39,7 @@ export interface Writer {
   write(prompt: readonly number[], signal: AbortSignal): Promise<Written>;
 }
 
-export const createWriter = ({ step, sampling, loadMs, thoughts, ...options }: WriterOptions): Writer => {
+export const createWriter = ({ step, sampling, loadMs, thoughts, constraint, ...options }: WriterOptions): Writer => {
   const { tokenizer, nCtx } = options;
   const sampler = createSampler(sampling, tokenizer.vocabSize);
   const cached: number[] = [];
@@ -55,6 +58,7 @@ export const createWriter = ({ step, sampling, loadMs, thoughts, ...options }: W
       const done = await answer(fresh, {
         ...options,
         ...(thoughts && { thoughts: { ...thoughts, isOpen: opensThought(tailOf(prompt, tokenizer)) } }),
+        ...(constraint && { constraint: constraint() }),
         sampler,
         signal,
         pos: kept,
