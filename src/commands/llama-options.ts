@@ -199,6 +199,13 @@ export const samplingFlags = optionGroup("Sampling (the file's own choice goes b
   },
 });
 
+const form = optionGroup('Form of the answer', {
+  grammar: { type: 'string', placeholder: 'GBNF', describe: 'a grammar that it is of' },
+  'grammar-file': { type: 'string', placeholder: 'FILE', describe: 'the same from a file' },
+  'json-schema': { alias: 'j', type: 'string', placeholder: 'SCHEMA', describe: 'JSON of this schema; {}: any JSON' },
+  'json-schema-file': { alias: 'jf', type: 'string', placeholder: 'FILE', describe: 'the same from a file' },
+});
+
 const tools = optionGroup('Instead of writing', {
   tokenize: { type: 'string', describe: 'the tokens of a text' },
   perplexity: { type: 'string', placeholder: 'FILE', describe: 'perplexity of a text file' },
@@ -236,6 +243,7 @@ export const llamaOptions = {
   ...chat,
   ...reasoning,
   ...samplingFlags,
+  ...form,
   ...tools,
   ...deviceOptions,
   ...reportOptions,

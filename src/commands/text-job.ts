@@ -1,6 +1,7 @@
 /** A run of `grafo llama` or `grafo deepseek` with its model open, and the writer that the flags ask for. */
 import type { SamplingOptions } from '../models/sampling.ts';
 import { readEscapes } from './escapes.ts';
+import { grammarConstraints } from './grammar.ts';
 import type { Interrupts } from './interrupts.ts';
 import type { Input } from './llama-input.ts';
 import type { LlamaFlags } from './llama-options.ts';
@@ -28,7 +29,7 @@ export interface Job {
  * @param splitsThoughts whether thoughts are told apart from the text
  */
 export const prepareWriter = (
-  { flags, model, notice }: Job,
+  { flags, input, model, notice }: Job,
   saver: LogitsFile | undefined,
   splitsThoughts: boolean,
 ): { readonly writer: Writer; readonly sampling: SamplingOptions } => {
@@ -43,6 +44,7 @@ export const prepareWriter = (
     nCtx,
     loadMs: model.loadMs,
     stops: stops.filter((text) => text !== ''),
+    ...(input.grammar && { constraint: grammarConstraints(input.grammar, tokenizer) }),
     nPredict: flags.predict,
     special: flags.special,
     ...(splitsThoughts && { thoughts: { budget: flags['reasoning-budget'] } }),

@@ -3,6 +3,7 @@ import { UserError } from '../errors.ts';
 import type { Piece } from '../io/text/thoughts.ts';
 import { opensThought } from '../io/text/thoughts.ts';
 import type { Tokenizer } from '../io/text/tokenizer.ts';
+import type { Constraint } from '../models/grammar/constraint.ts';
 import type { SamplingOptions } from '../models/sampling.ts';
 import { createSampler } from '../models/sampling.ts';
 import type { Answer, AnswerOptions, ThoughtOptions } from './answer.ts';
@@ -18,6 +19,8 @@ export interface WriterOptions extends Pick<AnswerOptions, 'nCtx' | 'nPredict' |
   readonly sampling: SamplingOptions;
   /** Present where thoughts are told apart from the text. */
   readonly thoughts?: Pick<ThoughtOptions, 'budget'>;
+  /** What every answer must be. */
+  readonly constraint?: () => Constraint;
   /** How long the model took to load, for the timings. */
   readonly loadMs: number;
 }
@@ -47,7 +50,7 @@ export interface Writer {
   choose(sampling: SamplingOptions): void;
 }
 
-export const createWriter = ({ step, sampling, loadMs, thoughts, ...options }: WriterOptions): Writer => {
+export const createWriter = ({ step, sampling, loadMs, thoughts, constraint, ...options }: WriterOptions): Writer => {
   const { tokenizer, nCtx } = options;
   const cached: number[] = [];
   let sampler = createSampler(sampling, tokenizer.vocabSize);
@@ -71,6 +74,7 @@ export const createWriter = ({ step, sampling, loadMs, thoughts, ...options }: W
       const done = await answer(fresh, {
         ...options,
         ...(thoughts && { thoughts: { ...thoughts, isOpen: opensThought(tailOf(prompt, tokenizer)) } }),
+        ...(constraint && { constraint: constraint() }),
         sampler,
         signal,
         write: hear,

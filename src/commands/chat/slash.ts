@@ -4,8 +4,8 @@ import { homedir } from 'node:os';
 import { basename } from 'node:path';
 import { messageOf, UserError } from '../../errors.ts';
 import { fileError } from '../../io/gguf/file.ts';
-import { readText } from '../llama-input.ts';
 import { nearest } from '../nearest.ts';
+import { readText } from '../text-file.ts';
 import type { Conversation } from './conversation.ts';
 import { parseMessages } from './conversation.ts';
 
