@@ -49,6 +49,11 @@ const commands: readonly Entry[] = [
     describe: 'list the prepared weights that are kept, or remove them with: grafo cache clear',
     load: async () => (await import('./commands/cache.ts')).cacheCommand,
   },
+  {
+    name: 'completion',
+    describe: 'what bash, zsh or fish need to complete all this',
+    load: async () => (await import('./commands/completion.ts')).completionCommand(commands),
+  },
 ];
 
 /** What every command understands. */

@@ -4,7 +4,6 @@
  * knows or allows is refused here, where the word is still as it was typed.
  */
 import { readFileSync } from 'node:fs';
-import yargs from 'yargs';
 import { UserError } from '../errors.ts';
 import { fileError } from '../io/gguf/file.ts';
 import type { Option, OptionTable, Parsed } from './command.ts';
@@ -14,8 +13,8 @@ import { nearest } from './nearest.ts';
 const switchWords = new Set(['on', 'off', 'auto', 'true', 'false', '0', '1', 'enabled', 'disabled']);
 
 /**
- * A command line whose only word is `@FILE` stands in that file, an argument a line (whisper-cli). It cannot be the name
- * of an input: every command needs a flag beside it.
+ * A command line whose only word is `@FILE` stands in that file, an argument a line (whisper-cli). An input of such a
+ * name is given as `./@FILE`.
  * @throws UserError 'file' for a file that cannot be read
  */
 export const argumentsIn = (argv: readonly string[]): readonly string[] => {
@@ -99,6 +98,8 @@ export const parseArguments = async <O extends OptionTable>(
   argv: readonly string[],
   options: O,
 ): Promise<ParsedArguments<O>> => {
+  // Read here, so that the help pages need not wait for it.
+  const { default: yargs } = await import('yargs');
   const parsed: unknown = await yargs([...argv])
     .options(options)
     .version(false)

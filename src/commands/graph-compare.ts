@@ -74,7 +74,7 @@ const comparedModel = (word: string, type: string): Promise<ComparedModel> => {
   const named = namedModel(word);
   if (!named)
     throw new UserError('usage', `'${word}' is no file and no architecture`, 'try llama vit whisper deepseek');
-  return withSource({ ...named, shape: undefined, type }, async (source) => {
+  return withSource({ ...named, quiet: false, shape: undefined, type }, async (source) => {
     const { graphs } = anyModel(archOf(source.metadata)).open(source);
     const names = Object.keys(graphs).filter((name) => !OTHER_FORMS.has(name));
     const built = names.map((name) => {
