@@ -101,7 +101,8 @@ export const reportMemory = async (plan: MemoryPlan, asJson: boolean): Promise<n
   return 0;
 };
 
-const memoryText = ({ name, device, setting, need }: MemoryPlan, room: Room | undefined): string => {
+/** What it takes, part by part, and whether the device has it. */
+export const memoryText = ({ name, device, setting, need }: MemoryPlan, room = roomOn(device)): string => {
   const rows: readonly (readonly [string, number])[] = [
     ['weights', need.weights],
     ['cache', need.cache],
@@ -122,7 +123,8 @@ const verdict = (all: number, room: Room | undefined, device: Device): string =>
   return `${all > room.total ? 'it does not fit' : 'it fits'}: ${room.name} has ${bytesText(room.total)}${free}`;
 };
 
-const memoryJson = ({ name, device, setting, need }: MemoryPlan, room: Room | undefined) => ({
+/** The same for programs. */
+export const memoryJson = ({ name, device, setting, need }: MemoryPlan, room = roomOn(device)) => ({
   model: name,
   device: deviceId(device),
   setting,
