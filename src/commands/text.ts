@@ -14,9 +14,10 @@ import type { LlamaFlags } from './llama-options.ts';
 import { notesOnAccepted } from './llama-options.ts';
 import type { LogitsFile } from './logits-file.ts';
 import { createLogitsFile } from './logits-file.ts';
-import { modelPath } from './model-source.ts';
-import type { TextModelFile } from './open.ts';
-import { openText } from './open.ts';
+import { reportMemory } from './memory.ts';
+import { modelPath, openHeader } from './model-source.ts';
+import type { OpenOptions, TextModelFile } from './open.ts';
+import { openText, textMemory } from './open.ts';
 import { physicalCores } from './options.ts';
 import { parseOverrides } from './override-kv.ts';
 import { printPerplexity } from './perplexity.ts';
@@ -35,6 +36,7 @@ export const runText = async (flags: LlamaFlags, family: TextFamily): Promise<nu
     return 0;
   }
   const notice = noticeUnless(flags.quiet);
+  if (flags['dry-run']) return dryRun(flags, family, notice);
   const path = await modelPath(flags, family, notice);
   if (flags.tokenize !== undefined) {
     const text = flags.escape ? readEscapes(flags.tokenize) : flags.tokenize;
@@ -65,6 +67,38 @@ export const runText = async (flags: LlamaFlags, family: TextFamily): Promise<nu
 /** llama.cpp's tool measures in contexts of this length unless told otherwise. */
 const PERPLEXITY_CTX = 512;
 
+/** How the flags want a model opened. */
+const openOptions = (flags: LlamaFlags, family: TextFamily, notice: (line: string) => void): OpenOptions => {
+  const nTokenPerRun = flags['ubatch-size'];
+  return {
+    family,
+    mla: flags.mla,
+    speculation: flags['spec-type'],
+    expertStats: flags['expert-stats'],
+    overrides: new Map(flags['override-kv'].flatMap((text) => [...parseOverrides(text)])),
+    wish: flags['n-gpu-layers'] === 'none' ? { kind: 'named', provider: 'cpu', index: 0 } : flags.device,
+    strictDevice: flags['strict-device'],
+    threads: flags.threads ?? physicalCores(),
+    compute: flags.compute,
+    fused: flags['flash-attn'] !== 'off',
+    cache: flags.cache,
+    nCtx: flags.perplexity !== undefined && flags['ctx-size'] === 0 ? PERPLEXITY_CTX : flags['ctx-size'],
+    ...(nTokenPerRun !== undefined && { nTokenPerRun: Math.min(nTokenPerRun, flags['batch-size']) }),
+    notice,
+    detail: (line) => flags.verbose && notice(line),
+  };
+};
+
+/** What the model would take of memory; nothing but its header is read. */
+const dryRun = async (flags: LlamaFlags, family: TextFamily, notice: (line: string) => void): Promise<number> => {
+  const file = await openHeader(flags, family, notice);
+  try {
+    return await reportMemory(await textMemory(file, file.name, openOptions(flags, family, notice)), flags.json);
+  } finally {
+    await file.close();
+  }
+};
+
 const openModel = async (
   path: string,
   flags: LlamaFlags,
@@ -72,7 +106,6 @@ const openModel = async (
   signal: AbortSignal,
   notice: (line: string) => void,
 ): Promise<TextModelFile> => {
-  const nTokenPerRun = flags['ubatch-size'];
   const bar = progressLine('preparing weights');
   const say = (line: string): void => {
     bar.end();
@@ -80,21 +113,7 @@ const openModel = async (
   };
   try {
     return await openText(path, {
-      family,
-      mla: flags.mla,
-      speculation: flags['spec-type'],
-      expertStats: flags['expert-stats'],
-      overrides: new Map(flags['override-kv'].flatMap((text) => [...parseOverrides(text)])),
-      wish: flags['n-gpu-layers'] === 'none' ? { kind: 'named', provider: 'cpu', index: 0 } : flags.device,
-      strictDevice: flags['strict-device'],
-      threads: flags.threads ?? physicalCores(),
-      compute: flags.compute,
-      fused: flags['flash-attn'] !== 'off',
-      cache: flags.cache,
-      nCtx: flags.perplexity !== undefined && flags['ctx-size'] === 0 ? PERPLEXITY_CTX : flags['ctx-size'],
-      ...(nTokenPerRun !== undefined && { nTokenPerRun: Math.min(nTokenPerRun, flags['batch-size']) }),
-      notice: say,
-      detail: (line) => flags.verbose && say(line),
+      ...openOptions(flags, family, say),
       progress: (done, total) => {
         if (signal.aborted) throw new Interrupted();
         if (!flags.quiet) bar.update(done, total);
