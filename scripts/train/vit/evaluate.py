@@ -37,7 +37,7 @@ def grafo(model: Path, folder: Path, recipe: list[str]) -> dict[Path, str]:
     words = ["node", ROOT / "bin/grafo.js", "vit", "-m", model, folder, "-k", "1", "-b", "32", "--jsonl", *recipe]
     lines = subprocess.run(words, check=True, capture_output=True, text=True).stdout.splitlines()
     answers = [json.loads(line) for line in lines]
-    return {Path(answer["image"]): answer["results"][0]["label"] for answer in answers}
+    return {Path(answer["file"]): answer["predictions"][0]["label"] for answer in answers}
 
 
 def vit_cpp(program: Path, model: Path, image: Path) -> str:

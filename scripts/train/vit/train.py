@@ -92,7 +92,7 @@ def main() -> None:
     args.add_argument("--minutes", type=float, default=45)
     args.add_argument("--seed", type=int, default=1)
     args.add_argument("--batch", type=int, default=32)
-    args.add_argument("--rate", type=float, default=0.02, help="of matrices; a tenth of it for the rest")
+    args.add_argument("--rate", type=float, default=0.012, help="of matrices; a tenth of it for the rest")
     args.add_argument("--resume", type=Path, help="weights to go on from")
     args.add_argument("--out", type=Path, required=True)
     a = args.parse_args()

@@ -14,7 +14,7 @@ class Config:
     width: int = 64
     heads: int = 2
     encoder_layers: int = 3
-    decoder_layers: int = 2
+    decoder_layers: int = 3  # whisper.cpp takes two for a distilled model, which knows no timestamps
     mels: int = 80
     audio_context: int = 1500
     text_context: int = 448
@@ -142,6 +142,14 @@ class Whisper(nn.Module):
         nn.init.normal_(table, std=0.05)
         with torch.no_grad():  # neighbours in time begin as neighbours in the table
             table[first_time : first_time + c.audio_context] += 0.1 * self.encoder.positional_embedding
+
+    def resume(self, state: dict[str, Tensor]) -> None:
+        """Goes on from these weights. Layers of the decoder that they lack begin as layers that add nothing."""
+        missing, _ = self.load_state_dict(state, strict=False)
+        own = dict(self.named_parameters())
+        for name in missing:
+            if ".out." in name or ".mlp.2." in name:
+                nn.init.zeros_(own[name])
 
     def logits(self, x: Tensor) -> Tensor:
         """

@@ -32,13 +32,13 @@ from whisper.words import edits
 def plan_at(done: float, rng: Random) -> tuple[Plan, int]:
     """Windows of one short utterance first, longer ones and ones with more later; and how many make a batch."""
     kind = rng.random()
-    if done > 0.7 and kind < 0.1:
+    if done > 0.5 and kind < 0.15:
         return Plan(rng.choice((500, 800)), 3), 6
-    if done > 0.75 and kind < 0.13:
+    if done > 0.6 and kind < 0.2:
         return Plan(3000, rng.choice((1, 3, 10)), has_tail=False), 1
     # Now and then from a later part of the 30 s, so that late positions and timestamps are known too.
     first = rng.randrange(0, 2600, 10) if done > 0.4 and kind > 0.9 else 0
-    return Plan(rng.choice((190, 190, 190, 290)), 1, first, has_tail=rng.random() < 0.7), 16
+    return Plan(rng.choice((190, 190, 290, 290)), 1, first, has_tail=rng.random() < 0.7), 16
 
 
 class Rows:
@@ -114,6 +114,7 @@ def main() -> None:
     args.add_argument("--minutes", type=float, default=60)
     args.add_argument("--seed", type=int, default=1)
     args.add_argument("--rate", type=float, default=0.02, help="of matrices; a seventh of it for the rest")
+    args.add_argument("--resume", type=Path, help="a checkpoint to go on from")
     args.add_argument("--out", type=Path, required=True)
     a = args.parse_args()
     a.out.mkdir(parents=True, exist_ok=True)
@@ -124,6 +125,8 @@ def main() -> None:
     used = used_tokens(tokenizer, all_texts())
     config, rows = Config(), Rows(used)
     model = Whisper(config, used, COUNT, used.index(TIME_0))
+    if a.resume:
+        model.resume(torch.load(a.resume)["state"])
     matrices = [p for name, p in model.named_parameters() if p.ndim == 2 and "blocks." in name]
     rest = [p for name, p in model.named_parameters() if not (p.ndim == 2 and "blocks." in name)]
     optimizers = [Muon(matrices, a.rate), torch.optim.AdamW(rest, a.rate / 7, betas=(0.9, 0.98), weight_decay=0.0)]
