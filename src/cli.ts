@@ -1,6 +1,6 @@
 /** Wires the commands to the command line; the one place that decides how the process ends. */
 import { createRequire } from 'node:module';
-import { normaliseArguments } from './commands/arguments.ts';
+import { argumentsIn, normaliseArguments } from './commands/arguments.ts';
 import type { Command, CommandTitle } from './commands/command.ts';
 import { optionGroup } from './commands/command.ts';
 import { commandHelp, overview } from './commands/help.ts';
@@ -49,6 +49,11 @@ const commands: readonly Entry[] = [
     describe: 'list the prepared weights that are kept, or remove them with: grafo cache clear',
     load: async () => (await import('./commands/cache.ts')).cacheCommand,
   },
+  {
+    name: 'completion',
+    describe: 'what bash, zsh or fish need to complete all this',
+    load: async () => (await import('./commands/completion.ts')).completionCommand(commands),
+  },
 ];
 
 /** What every command understands. */
@@ -84,7 +89,7 @@ export const main = async (argv: readonly string[]): Promise<void> => {
 const runCommand = async ({ name, describe, load }: Entry, argv: readonly string[]): Promise<number> => {
   const command = await load();
   const page = { name, describe, ...command, options: { ...command.options, ...commonOptions } };
-  const normalised = normaliseArguments(argv, page.options);
+  const normalised = normaliseArguments(argumentsIn(argv), page.options);
   const asks = (flag: string) => normalised.includes(flag);
   if (asks('--help')) console.log(commandHelp(page));
   else if (asks('--version')) console.log(version);

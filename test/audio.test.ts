@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import { describe, expect, it } from 'vitest';
+import { bothSides } from '../src/commands/whisper-sound.ts';
 import { logMel, melBank, slaneyFilters } from '../src/io/audio/mel.ts';
 import { MelWindows, measure } from '../src/io/audio/mel-windows.ts';
 import type { PcmFormat, SampleFormat } from '../src/io/audio/pcm.ts';
@@ -117,6 +118,9 @@ describe('a recording', () => {
     const [one, same] = await sides('rf64-16k-mono.wav');
     expect(one).toEqual(same);
     expect(one).toEqual(jfk.slice(5120, 5120 + 4000));
+    // With --diarize the two are heard together, at their sum.
+    const both = bothSides(await openRecording(fixture('audio/s16-ext-16k-stereo.wav')));
+    expect(againstSpeech(joined(await collected(both))).gain).toBeCloseTo(1.5, 6);
   });
 
   it('is heard from the beginning every time', async () => {

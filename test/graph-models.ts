@@ -10,8 +10,11 @@ const TINY_WHISPER = 'whisper-tiny';
 
 /** A file or a shape, with everything else left to its default. */
 export const wishOf = (model: string, rest: Partial<GraphWish> = {}): GraphWish => ({
-  ...(/\.(gguf|bin)$/.test(model) ? { model: fixture(model), arch: undefined } : { model: undefined, arch: model }),
+  ...(/\.(gguf|bin)$/.test(model)
+    ? { model: fixture(model), arch: undefined }
+    : { model: undefined, quiet: true, arch: model }),
   shape: model === TINY_WHISPER ? 'encoder.block_count=1,decoder.block_count=1,vocab_size=300' : undefined,
+  quiet: true,
   type: 'f16',
   part: undefined,
   mla: 'absorb',

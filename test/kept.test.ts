@@ -2,23 +2,27 @@
  * Prepared weights that are kept between starts: whatever happens to them, the answer is the same, and one line says
  * what was done.
  */
+import { spawnSync } from 'node:child_process';
 import {
   copyFileSync,
+  cpSync,
   existsSync,
   mkdirSync,
   readdirSync,
   readFileSync,
   rmSync,
   statSync,
+  symlinkSync,
   truncateSync,
   utimesSync,
   writeFileSync,
 } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
 import { buildDecoder, withGguf } from '../src/commands/open.ts';
-import type { Keeping } from '../src/graph/device/kept.ts';
+import type { Keeping, KeptProgram } from '../src/graph/device/kept.ts';
 import { findKept, keyOf, listKept, programsFolder } from '../src/graph/device/kept.ts';
 import { pack } from '../src/graph/device/pack.ts';
 import { openSession } from '../src/graph/device/session.ts';
@@ -28,7 +32,7 @@ import type { WeightSource } from '../src/graph/weights.ts';
 import { identityOf } from '../src/io/gguf/identity.ts';
 import { llamaShape, randomSource } from '../src/io/random.ts';
 import { createDecoder } from '../src/models/decoder.ts';
-import { grafo } from './commands/run.ts';
+import { grafo, grafoFile, run } from './commands/run.ts';
 import { fixture, scratch } from './fixtures.ts';
 import { idsOf } from './models/decoders.ts';
 
@@ -102,6 +106,12 @@ const keptFolders = (cacheFolder: string): string[] =>
     ? readdirSync(programsFolder(cacheFolder)).map((name) => join(programsFolder(cacheFolder), name))
     : [];
 
+const keptOf = async (cacheFolder: string, key: string): Promise<KeptProgram> => {
+  const kept = await findKept(cacheFolder, key);
+  if (kept === undefined || kept === 'broken') throw new Error(`nothing whole is kept as ${key}`);
+  return kept;
+};
+
 const flip = (path: string, at: number): void => {
   const bytes = readFileSync(path);
   const i = at < 0 ? bytes.length + at : at;
@@ -151,9 +161,9 @@ it('values that are computed are part of the key: another rotation is another pr
 describe('the packed form', () => {
   const packed = async (keeping: Keeping, program: Program): Promise<boolean> => {
     const key = keyOf(program, keeping.source);
-    const kept = await findKept(keeping.cacheFolder, key);
+    const { folder, model, label } = await keptOf(keeping.cacheFolder, key);
     const { onnx: _onnx, initializers: _initializers, ...plain } = program;
-    return pack({ ...keeping, key, folder: kept!.folder, model: kept!.model, label: kept!.label, program: plain });
+    return pack({ ...keeping, key, folder, model, label, program: plain });
   };
 
   /** A model all of whose matrices take a megabyte or more. */
@@ -200,22 +210,22 @@ describe('the packed form', () => {
 });
 
 describe('damage', () => {
-  /** What becomes of the files of a kept program, and whether that can be told from there being none. */
-  const damages: readonly [what: string, damage: (folder: string) => void, isSilent: boolean][] = [
-    ['the first byte of the weights has changed', (f) => flip(join(f, 'weights.bin'), 0), false],
-    ['a byte amid the weights has changed', (f) => flip(join(f, 'weights.bin'), 20_000), false],
-    ['the last byte of the weights has changed', (f) => flip(join(f, 'weights.bin'), -1), false],
-    ['a byte of the model has changed', (f) => flip(join(f, 'decoder.onnx'), 500), false],
-    ['the weights are cut', (f) => truncateSync(join(f, 'weights.bin'), 5000), true],
-    ['the weights are empty', (f) => truncateSync(join(f, 'weights.bin'), 0), true],
-    ['the model is cut', (f) => truncateSync(join(f, 'decoder.onnx'), 100), true],
-    ['the weights are gone', (f) => rmSync(join(f, 'weights.bin')), true],
-    ['the manifest is gone', (f) => rmSync(join(f, 'manifest.json')), true],
-    ['the manifest is cut', (f) => truncateSync(join(f, 'manifest.json'), 40), true],
-    ['the manifest is of another form', (f) => writeFileSync(join(f, 'manifest.json'), '{"label":"x"}'), true],
-    ['the manifest names a file elsewhere', (f) => rename(f, '../../decoder.onnx'), true],
-    ['a sum is wrong', (f) => rewrite(f, (text) => text.replace(/"crc":\d/, '"crc":')), false],
-    ['a sum is no number', (f) => rewrite(f, (text) => text.replace(/"crc":\d+/, '"crc":"x"')), false],
+  /** What becomes of the files of a kept program. */
+  const damages: readonly [what: string, damage: (folder: string) => void][] = [
+    ['the first byte of the weights has changed', (f) => flip(join(f, 'weights.bin'), 0)],
+    ['a byte amid the weights has changed', (f) => flip(join(f, 'weights.bin'), 20_000)],
+    ['the last byte of the weights has changed', (f) => flip(join(f, 'weights.bin'), -1)],
+    ['a byte of the model has changed', (f) => flip(join(f, 'decoder.onnx'), 500)],
+    ['the weights are cut', (f) => truncateSync(join(f, 'weights.bin'), 5000)],
+    ['the weights are empty', (f) => truncateSync(join(f, 'weights.bin'), 0)],
+    ['the model is cut', (f) => truncateSync(join(f, 'decoder.onnx'), 100)],
+    ['the weights are gone', (f) => rmSync(join(f, 'weights.bin'))],
+    ['the manifest is gone', (f) => rmSync(join(f, 'manifest.json'))],
+    ['the manifest is cut', (f) => truncateSync(join(f, 'manifest.json'), 40)],
+    ['the manifest is of another form', (f) => writeFileSync(join(f, 'manifest.json'), '{"label":"x"}')],
+    ['the manifest names a file elsewhere', (f) => rename(f, '../../decoder.onnx')],
+    ['a sum is wrong', (f) => rewrite(f, (text) => text.replace(/"crc":\d/, '"crc":'))],
+    ['a sum is no number', (f) => rewrite(f, (text) => text.replace(/"crc":\d+/, '"crc":"x"'))],
   ];
   const rewrite = (folder: string, change: (text: string) => string): void => {
     const path = join(folder, 'manifest.json');
@@ -224,13 +234,13 @@ describe('damage', () => {
   const rename = (folder: string, to: string): void =>
     rewrite(folder, (text) => text.replace('"model":"decoder.onnx"', `"model":"${to}"`));
 
-  it.each(damages)('is noticed and mended when %s', async (_, damage, isSilent) => {
+  it.each(damages)('is noticed and mended when %s', async (_, damage) => {
     const keeping = keepingIn(newCache());
     const first = await start(keeping);
     damage(keptFolders(keeping.cacheFolder)[0]!);
     const second = await start(keeping);
     expect([second.prepared, second.logits]).toEqual([true, first.logits]);
-    expect(second.lines).toEqual(isSilent ? [] : ['the prepared weights are damaged, they are made again']);
+    expect(second.lines).toEqual(['the prepared weights are damaged, they are made again']);
     expect(await start(keeping)).toEqual({ logits: first.logits, prepared: false, lines: [] });
   });
 
@@ -311,6 +321,44 @@ describe('a place that does not serve', () => {
   });
 });
 
+describe('a writer that is killed amid its work', () => {
+  it('leaves nothing that a later start could take for whole', async () => {
+    const keeping = keepingIn(newCache());
+    const expected = await start(keepingIn(newCache()));
+    // A process of its own, that ends itself when half of the weights are written.
+    const killed = await run(process.execPath, ['--input-type=module', '-e', KILLED, keeping.cacheFolder], {
+      env: { MODEL: fixture('llama/gqa-q4_0.gguf'), DIST: new URL('../dist/', import.meta.url).href },
+    });
+    expect([killed.code, killed.stdout]).toEqual([137, 'half\n']);
+    expect(readdirSync(keeping.cacheFolder)).toEqual([expect.stringMatching(/^run-\d+-/)]);
+    expect(await start(keeping)).toEqual({ ...expected, prepared: true });
+    expect(readdirSync(keeping.cacheFolder)).toEqual(['programs']);
+  });
+
+  const KILLED = `
+    const [{ buildDecoder, withGguf }, { lower }, { openSession }] = await Promise.all(
+      ['commands/open.js', 'graph/lower/lower.js', 'graph/device/session.js'].map((f) => import(process.env.DIST + f)),
+    );
+    await withGguf(process.env.MODEL, async (file) => {
+      const program = lower(buildDecoder(file).graph, { provider: 'cpu', compute: 'block', fused: true }, { nCtx: 64, B: 1 });
+      const half = program.initializers.length >> 1;
+      const initializers = program.initializers.map((group, i) => ({
+        ...group,
+        load() {
+          if (i === half) {
+            console.log('half');
+            process.kill(process.pid, 'SIGKILL');
+          }
+          return group.load();
+        },
+      }));
+      const cacheFolder = process.argv[1];
+      const keeping = { cacheFolder, limit: 1e9, source: 'a file', label: 'model.gguf', notice() {} };
+      const cpu = { provider: 'cpu', index: 0, name: 'processor', state: { kind: 'available' } };
+      await openSession({ ...program, initializers }, cpu, { threads: 1, cacheFolder, keeping });
+    });`;
+});
+
 describe('the limit', () => {
   it('is kept by removing what was not used for longest', async () => {
     const folder = newCache();
@@ -319,8 +367,8 @@ describe('the limit', () => {
     const size = (await listKept(folder))[0]!.byteLength;
     const long = new Date(Date.now() - 1e6);
     for (const source of ['a', 'b', 'c']) {
-      const kept = await findKept(folder, keyOf(await programOf(), source));
-      if (source !== 'a') utimesSync(join(kept!.folder, 'manifest.json'), long, long);
+      const kept = await keptOf(folder, keyOf(await programOf(), source));
+      if (source !== 'a') utimesSync(join(kept.folder, 'manifest.json'), long, long);
     }
     await start({ ...keeping, source: 'd', limit: 2.5 * size });
     const there = async (source: string) =>
@@ -353,6 +401,14 @@ describe('what a file is told by', () => {
     expect(await identityOf([path])).not.toBe(before);
   });
 });
+
+/** Whether this system lets a process mount what only itself sees. */
+const mayMount = ((): boolean => {
+  const probe = 'mount -t tmpfs -o size=64k none /tmp';
+  if (process.platform === 'linux' && spawnSync('unshare', ['-rm', 'sh', '-c', probe]).status === 0) return true;
+  console.warn('skipped: caches on full and on read-only disks need a system that lets a process mount privately');
+  return false;
+})();
 
 describe('grafo cache', () => {
   const inCache = (folder: string) => ({ env: { GRAFO_CACHE: folder } });
@@ -389,6 +445,79 @@ describe('grafo cache', () => {
     expect(JSON.parse(a.stdout).ids).toEqual(JSON.parse(b.stdout).ids);
     expect(readdirSync(folder)).toEqual(['programs']);
     expect(keptFolders(folder)).toHaveLength(1);
+  });
+
+  it('is a cache of its own for each version of grafo', async () => {
+    const folder = newCache();
+    const root = fileURLToPath(new URL('..', import.meta.url));
+    const other = join(scratch, 'other-version');
+    for (const part of ['bin', 'dist']) cpSync(join(root, part), join(other, part), { recursive: true });
+    symlinkSync(join(root, 'node_modules'), join(other, 'node_modules'));
+    const about: unknown = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
+    writeFileSync(join(other, 'package.json'), JSON.stringify({ ...(about as object), version: '0.0.1' }));
+    const words = [
+      'llama',
+      '-m',
+      fixture('llama/gqa-q4_0.gguf'),
+      '--ids',
+      '1,40,50',
+      '-n',
+      '4',
+      '--temp',
+      '0',
+      '--json',
+    ];
+    const old = await run(process.execPath, [join(other, 'bin', 'grafo.js'), ...words], inCache(folder));
+    const now = await llama(folder);
+    expect([old.code, now.code]).toEqual([0, 0]);
+    expect(JSON.parse(now.stdout).ids).toEqual(JSON.parse(old.stdout).ids);
+    expect(keptFolders(folder)).toHaveLength(2);
+  });
+
+  describe.skipIf(!mayMount)('on a place of its own', () => {
+    /** Runs the model with a cache that these commands have put at $CACHE, in a namespace where mounts are private. */
+    const llamaWhere = (folder: string, prepare: string) =>
+      run(
+        'unshare',
+        [
+          '-rm',
+          'sh',
+          '-c',
+          `${prepare} && exec "$0" "$@"`,
+          process.execPath,
+          grafoFile,
+          ...['llama', '-m', fixture('llama/gqa-q4_0.gguf'), '--ids', '1,40,50', '-n', '4', '--temp', '0', '--json'],
+        ],
+        { env: { GRAFO_CACHE: folder, CACHE: folder } },
+      );
+    const isReadOnly = 'mount --bind "$CACHE" "$CACHE" && mount -o remount,bind,ro "$CACHE"';
+
+    it('that is full, answers all the same, and one line says so', async () => {
+      const [folder, wide] = [newCache(), newCache()];
+      mkdirSync(folder, { recursive: true });
+      const { code, stdout, stderr } = await llamaWhere(folder, 'mount -t tmpfs -o size=64k none "$CACHE"');
+      expect(code).toBe(0);
+      expect(JSON.parse(stdout).ids).toEqual(JSON.parse((await llama(wide)).stdout).ids);
+      expect(stderr.match(/the prepared weights are not kept.*\n/g)).toHaveLength(1);
+    });
+
+    it('that is empty and read-only, answers all the same, and one line says so', async () => {
+      const [folder, wide] = [newCache(), newCache()];
+      mkdirSync(folder, { recursive: true });
+      const { code, stdout, stderr } = await llamaWhere(folder, isReadOnly);
+      expect(code).toBe(0);
+      expect(JSON.parse(stdout).ids).toEqual(JSON.parse((await llama(wide)).stdout).ids);
+      expect(stderr.match(/the prepared weights are not kept.*\n/g)).toHaveLength(1);
+      expect(readdirSync(folder)).toEqual([]);
+    });
+
+    it('that is filled and read-only, is used as it is', async () => {
+      const folder = newCache();
+      const first = await llama(folder);
+      const { code, stdout, stderr } = await llamaWhere(folder, isReadOnly);
+      expect([code, JSON.parse(stdout).ids]).toEqual([0, JSON.parse(first.stdout).ids]);
+      expect(stderr).not.toContain('weights');
+    });
   });
 
   it.each([

@@ -148,6 +148,40 @@ describe('the chain', () => {
     }
   });
 
+  it('sorts many candidates as few: the largest first, equal ones by id, whatever their order before', () => {
+    const nVocab = 3000;
+    const logits = noise(nVocab, 3).map((x, id) => (id % 7 === 0 ? Math.round(x) : x));
+    logits[5] = -0;
+    logits[6] = 0;
+    const sorted = [...logits.keys()].sort((a, b) => logits[b]! - logits[a]! || a - b);
+    const c = filled([...logits]);
+    c.sort();
+    expect([...c.ids]).toEqual(sorted);
+    expect([...c.logits]).toEqual(sorted.map((id) => expect.closeTo(logits[id]!, 10)));
+    const reversed = filled([...logits]);
+    reversed.pick([...logits.keys()].reverse());
+    reversed.sort();
+    expect([...reversed.ids]).toEqual(sorted);
+  });
+
+  it('finds a token by its id in any order, and none that is forbidden', () => {
+    const row = [3, Number.NEGATIVE_INFINITY, 5, 1, Number.NEGATIVE_INFINITY, 4];
+    const c = filled(row);
+    const found = () => row.map((_, id) => c.indexOf(id)).map((at) => (at === undefined ? -1 : c.logits[at]!));
+    expect(found()).toEqual([3, -1, 5, 1, -1, 4]);
+    c.sort();
+    expect(found()).toEqual([3, -1, 5, 1, -1, 4]);
+  });
+
+  it('leaves as many tokens to the draw as --min-keep asks for, where a sampler drops by probability', () => {
+    const narrow = { topP: 1e-9, minP: 1, typicalP: 1e-9, topK: 0, temp: 1 };
+    const drawn = (minKeep: number) => {
+      const sampler = createSampler(options({ ...narrow, minKeep }), 40);
+      return new Set(Array.from({ length: 300 }, () => sampler.sample(new Float32Array(40)))).size;
+    };
+    expect([0, 1, 3].map(drawn)).toEqual([1, 1, 3]);
+  });
+
   it('never leaves nothing and never leaves what was not there', () => {
     const chains: Partial<SamplingOptions>[] = [
       { topP: 1e-9 },

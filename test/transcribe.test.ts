@@ -1,6 +1,6 @@
 /** Decoding of windows and whole sounds, with a model that says what the test wants. */
 import { describe, expect, it } from 'vitest';
-import { audibleFrames, createGuards } from '../src/models/transcribe/guards.ts';
+import { audibleFrames, createGuards, isAlike } from '../src/models/transcribe/guards.ts';
 import { detectLanguage } from '../src/models/transcribe/language.ts';
 import { languageCode, languageCodes } from '../src/models/transcribe/languages.ts';
 import { nonSpeechWords } from '../src/models/transcribe/non-speech.ts';
@@ -252,6 +252,17 @@ describe('the search', () => {
     expect(Math.max(...calls)).toBe(3);
   });
 
+  it('of patient beams ends with as many more texts, all beams followed until then', async () => {
+    const { found, calls } = await find({ kind: 'beam', width: 2, patience: 1.5 });
+    expect(found.map((ids) => ids.slice(1).join(' '))).toEqual([
+      `20 21 ${at(3)} ${t.endOfText}`,
+      `10 11 ${at(2)} ${t.endOfText}`,
+      expect.any(String),
+    ]);
+    expect(calls.every((n) => n <= 2)).toBe(true);
+    expect((await find({ kind: 'beam', width: 2, patience: 0.5 })).found).toHaveLength(1);
+  });
+
   it('draws the same from the same random numbers', async () => {
     const random = () => [0.1, 0.9].map((x) => ({ next: () => x }));
     const [a, b] = [
@@ -292,8 +303,7 @@ const options = (over: Partial<TranscribeOptions> = {}): TranscribeOptions => ({
   initialPrompt: [],
   carriesInitialPrompt: false,
   maxContext: Number.POSITIVE_INFINITY,
-  offset: 0,
-  duration: 0,
+  clips: [{ from: 0, to: Number.POSITIVE_INFINITY, hearsOn: true }],
   aligned: false,
   guarded: false,
   signal: new AbortController().signal,
@@ -376,13 +386,58 @@ describe('transcription', () => {
 
   it('hears only what it is asked to', async () => {
     const { model } = speaking([at(0), 5, at(4), t.endOfText], [at(0), 6, at(2), t.endOfText]);
-    expect((await eventsOf(model, 60, { offset: 500, duration: 1000 })).asked).toEqual([500]);
+    expect((await eventsOf(model, 60, { clips: [{ from: 500, to: 1500, hearsOn: true }] })).asked).toEqual([500]);
   });
 
   it('forgets what was said before a rest of less than five seconds', async () => {
     const { model, prompts } = speaking([at(0), 5, at(30), at(30), t.endOfText], [at(0), 6, at(2), t.endOfText]);
     await eventsOf(model, 34);
     expect(prompts[1]).toEqual([t.startOfTranscript]);
+  });
+
+  it('hears again, without what it has said, what it says for the fourth time', async () => {
+    const [chant, other] = [at(0), at(0)].map((start, i) => [start, ...(i === 0 ? [5, 6] : [7]), at(2)]);
+    const fourTimes = [0, 2, 4, 6].flatMap((s) => [at(s), 5, 6, at(s + 2)]);
+    const first = [...fourTimes, at(8), 8, at(9), t.endOfText];
+    const heardWith = async (...again: readonly number[]) => {
+      const { model, prompts } = speaking(first, [...again, t.endOfText], [...again, t.endOfText]);
+      const { events, segments, asked } = await eventsOf(model, 30, { guarded: true });
+      const leftOut = events.flatMap((e) => (e.kind === 'left out' ? [[e.segment.from, e.why]] : []));
+      return { texts: segments.map(([, , text]) => text), leftOut, asked: asked.slice(0, 2), prompt: prompts[1] };
+    };
+    const same = { asked: [0, 600], prompt: [t.startOfTranscript] };
+    // Whoever chants says it again.
+    expect(await heardWith(...chant!, at(2), 8, at(30))).toEqual({
+      ...same,
+      texts: ['5 6', '5 6', '5 6', '5 6', '8'],
+      leftOut: [],
+    });
+    // What was only going round in circles is not there.
+    expect(await heardWith(...other!, at(2), 8, at(30))).toEqual({
+      ...same,
+      texts: ['5 6', '5 6', '5 6', '7', '8'],
+      leftOut: [[600, 'repeated']],
+    });
+  });
+
+  it('hears clips one after the other, each with silence behind it', async () => {
+    const { model, prompts } = speaking([at(0), 5, at(4), at(4), t.endOfText], [at(0), 6, at(2), t.endOfText]);
+    const heard: Float32Array[] = [];
+    const listening = { ...model, hear: (mel: Float32Array) => model.hear(heard[heard.push(mel) - 1]!) };
+    const clips = [
+      { from: 100, to: 500, hearsOn: false },
+      { from: 2000, to: 2200, hearsOn: false },
+    ];
+    const { segments, asked, events } = await eventsOf(listening, 60, { clips });
+    expect(asked).toEqual([100, 2000]);
+    expect(segments).toEqual([
+      [100, 500, '5'],
+      [2000, 2200, '6'],
+    ]);
+    // Of two bands, the second is loud: for 400 frames, then not.
+    expect([heard[0]?.[3399], heard[0]?.[3400], heard[1]?.[3199], heard[1]?.[3200]]).toEqual([1, 0, 1, 0]);
+    expect(prompts[1]).toEqual([t.startOfPrevious, at(0), 5, at(4), t.startOfTranscript]);
+    expect(events.at(-1)).toMatchObject({ kind: 'window', done: 600, total: 600 });
   });
 
   it('does not listen to less than a tenth of a second', async () => {
@@ -484,7 +539,15 @@ describe('guards', () => {
       return texts.map((text, i) => guards.suspect({ text, from: i * (200 + pause), to: i * (200 + pause) + 200 }, 2));
     };
     expect(said(['a', 'a', 'a', ' a', 'b'], 0)).toEqual([undefined, undefined, undefined, 'repeated', undefined]);
+    // Once it has been doubted, and heard again, it may come as often again.
+    expect(said(new Array(7).fill('a'), 0).flatMap((why, i) => (why ? [i] : []))).toEqual([3, 6]);
     expect(said(['a', 'a', 'a', 'a', 'a'], 30)).toEqual(new Array(5).fill(undefined));
+  });
+
+  it('take texts for the same that have half of their tokens in common', () => {
+    expect(isAlike([1, 2, 3, 4], [2, 3, 4])).toBe(true);
+    expect(isAlike([1, 1, 1, 1], [1])).toBe(false);
+    expect(isAlike([5], [6])).toBe(false);
   });
 
   it('suspect what nobody can say so fast', () => {
@@ -537,9 +600,10 @@ describe('times of tokens', () => {
   it('are where long segments are cut', () => {
     const words = segment(0, 300, [1, 2, 3]);
     const timed = { ...words, tokens: words.tokens.map((one, i) => ({ ...one, from: 100 * i, to: 100 * (i + 1) })) };
-    const cut = (texts: readonly string[], atWords: boolean) =>
+    const cut = (texts: readonly string[], atWords: boolean, maxWords = Number.POSITIVE_INFINITY) =>
       wrapped(timed, {
         maxLength: 4,
+        maxWords,
         atWords,
         endOfText: t.endOfText,
         bytesOf: (id) => Buffer.from(texts[id - 1]!),
@@ -551,6 +615,10 @@ describe('times of tokens', () => {
     expect(cut([' abc', 'de', ' f'], true)).toEqual([
       [0, 200, '12'],
       [200, 300, '3'],
+    ]);
+    expect(cut([' a', ' b', 'c'], false, 1)).toEqual([
+      [0, 100, '1'],
+      [100, 300, '23'],
     ]);
   });
 });

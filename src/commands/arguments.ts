@@ -3,13 +3,31 @@
  * `-ngl 99` (one dash, several letters), `-fa` with or without a value, values that begin with a dash. What no option
  * knows or allows is refused here, where the word is still as it was typed.
  */
-import yargs from 'yargs';
+import { readFileSync } from 'node:fs';
 import { UserError } from '../errors.ts';
+import { fileError } from '../io/gguf/file.ts';
 import type { Option, OptionTable, Parsed } from './command.ts';
 import { nearest } from './nearest.ts';
 
 /** Words that a switch with an optional value takes. */
 const switchWords = new Set(['on', 'off', 'auto', 'true', 'false', '0', '1', 'enabled', 'disabled']);
+
+/**
+ * A command line whose only word is `@FILE` stands in that file, an argument a line (whisper-cli). It cannot be the name
+ * of an input: every command needs a flag beside it.
+ * @throws UserError 'file' for a file that cannot be read
+ */
+export const argumentsIn = (argv: readonly string[]): readonly string[] => {
+  const [only = '', ...rest] = argv;
+  if (!only.startsWith('@') || rest.length > 0) return argv;
+  const path = only.slice(1);
+  try {
+    const lines = readFileSync(path, 'utf8').split(/\r?\n/);
+    return lines.at(-1) === '' ? lines.slice(0, -1) : lines;
+  } catch (error) {
+    throw fileError('read', path, error);
+  }
+};
 
 /**
  * Rewrites arguments to `--name=value`, `--name` and `--name=false`; what is no flag stays as it is, behind `--`. Of an
@@ -80,6 +98,8 @@ export const parseArguments = async <O extends OptionTable>(
   argv: readonly string[],
   options: O,
 ): Promise<ParsedArguments<O>> => {
+  // Read here, so that the help pages need not wait for it.
+  const { default: yargs } = await import('yargs');
   const parsed: unknown = await yargs([...argv])
     .options(options)
     .version(false)

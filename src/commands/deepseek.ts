@@ -1,7 +1,6 @@
 /** `grafo deepseek`: writes text with DeepSeek's models, from the first to R1 and what was distilled from it. */
 import { command } from './command.ts';
 import { llamaOptions } from './llama-options.ts';
-import { runText } from './text.ts';
 
 export const deepseekCommand = command({
   options: llamaOptions,
@@ -13,5 +12,5 @@ export const deepseekCommand = command({
     ['grafo deepseek -m v2.gguf --mla expand', 'keys and values of every head in the cache'],
     ['grafo deepseek -m v2.gguf --override-kv deepseek2.expert_used_count=int:4', 'fewer experts'],
   ],
-  run: (flags) => runText(flags, 'deepseek'),
+  run: async (flags) => (await import('./text.ts')).runText(flags, 'deepseek'),
 });

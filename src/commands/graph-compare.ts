@@ -9,6 +9,7 @@ import {
   printComparisonHtml,
   printComparisonMarkdown,
 } from '../graph/print/compare.ts';
+import { isHubReference } from '../io/hub/reference.ts';
 import { isInvented } from '../io/invented.ts';
 import { anyModel } from '../models/index.ts';
 import type { GraphWish } from './graph-model.ts';
@@ -18,7 +19,7 @@ import { archOf } from './open.ts';
 
 /** A file, or the name of an architecture or shape, as words that stand for models. */
 const namedModel = (word: string): Pick<GraphWish, 'model' | 'arch'> | undefined => {
-  if (existsSync(word)) return { model: word, arch: undefined };
+  if (existsSync(word) || isHubReference(word)) return { model: word, arch: undefined };
   return isInvented(word) ? { model: undefined, arch: word } : undefined;
 };
 

@@ -41,7 +41,7 @@ export const graphDumpCommand = command({
     }
     if (flags.diff) return difference(flags, format, words);
     if (words.length > 0) throw new UserError('usage', `'${words[0]}' belongs to no flag`, `-m ${words[0]}?`);
-    if (flags.values && flags.model === undefined)
+    if (flags.values && flags.arch !== undefined)
       throw new UserError('usage', '--values runs a model', 'give its file with -m');
     const measure = flags.cost ? 'cost' : flags.memory ? 'memory' : undefined;
     if (measure !== undefined && format !== 'text' && format !== 'json')

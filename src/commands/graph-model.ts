@@ -8,11 +8,12 @@ import type { WeightSource } from '../graph/weights.ts';
 import { inventModel } from '../io/invented.ts';
 import { openModelFile } from '../io/model-file.ts';
 import { anyModel } from '../models/index.ts';
+import { type ModelWish, modelPath } from './model-source.ts';
 import { archOf } from './open.ts';
+import { noticeUnless } from './terminal.ts';
 
 /** What is asked for, as the flags say it. */
-export interface GraphWish {
-  readonly model: string | undefined;
+export interface GraphWish extends ModelWish {
   readonly arch: string | undefined;
   readonly shape: string | undefined;
   readonly type: string;
@@ -35,16 +36,15 @@ export interface ChosenGraph {
 
 /** Opens what is named and hands it to `use` while its file is open. */
 export const withSource = async <R>(
-  wish: Pick<GraphWish, 'model' | 'arch' | 'shape' | 'type'>,
+  wish: ModelWish & Pick<GraphWish, 'arch' | 'shape' | 'type'>,
   use: (source: WeightSource) => Promise<R>,
 ): Promise<R> => {
   const { model, arch } = wish;
   if (model !== undefined && arch !== undefined)
     throw new UserError('usage', '-m and --arch: a graph is of a file, or of a shape');
   if (arch !== undefined) return use(inventModel(arch, wish.shape, wish.type));
-  if (model === undefined) throw new UserError('usage', 'no model', 'give a file with -m, or a shape: --arch llama');
   if (wish.shape !== undefined) throw new UserError('usage', '--shape changes what --arch names, not a file');
-  const file = await openModelFile(model);
+  const file = await openModelFile(await modelPath(wish, 'any', noticeUnless(wish.quiet ?? false)));
   try {
     return await use(file);
   } finally {

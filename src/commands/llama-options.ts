@@ -121,8 +121,11 @@ const reasoning = optionGroup('Reasoning', {
   },
 });
 
-/** How tokens are chosen; a chat can change these while it goes on. */
-export const samplingFlags = optionGroup('Sampling', {
+/**
+ * How tokens are chosen; a chat can change these while it goes on. What the file may say in `general.sampling.*` has no
+ * default here: given on the command line or not is a difference.
+ */
+export const samplingFlags = optionGroup("Sampling (the file's own choice goes before the default)", {
   seed: {
     alias: 's',
     type: 'number',
@@ -132,22 +135,22 @@ export const samplingFlags = optionGroup('Sampling', {
     default: -1,
     describe: '-1: random',
   },
-  temp: { alias: 'temperature', type: 'number', default: 0.8, describe: '0: always the likeliest token' },
-  'top-k': { type: 'number', whole: true, default: 40, describe: '0: off' },
-  'top-p': { type: 'number', default: 0.95, describe: '1: off' },
-  'min-p': { type: 'number', default: 0.05, describe: '0: off' },
+  temp: { alias: 'temperature', type: 'number', defaultDescription: '0.8', describe: '0: always the likeliest token' },
+  'top-k': { type: 'number', whole: true, defaultDescription: '40', describe: '0: off' },
+  'top-p': { type: 'number', defaultDescription: '0.95', describe: '1: off' },
+  'min-p': { type: 'number', defaultDescription: '0.05', describe: '0: off' },
   typical: { alias: 'typical-p', type: 'number', default: 1, describe: '1: off' },
   'top-nsigma': { alias: 'top-n-sigma', type: 'number', default: -1, describe: '-1: off' },
-  'xtc-probability': { type: 'number', default: 0, describe: '0: off' },
-  'xtc-threshold': { type: 'number', default: 0.1, describe: 'above 0.5: off' },
+  'xtc-probability': { type: 'number', defaultDescription: '0', describe: '0: off' },
+  'xtc-threshold': { type: 'number', defaultDescription: '0.1', describe: 'above 0.5: off' },
   'repeat-last-n': {
     type: 'number',
     whole: true,
     least: -1,
-    default: 64,
+    defaultDescription: '64',
     describe: 'tokens that penalties see; -1: all',
   },
-  'repeat-penalty': { type: 'number', default: 1, describe: '1: off' },
+  'repeat-penalty': { type: 'number', defaultDescription: '1', describe: '1: off' },
   'presence-penalty': { type: 'number', default: 0, describe: '0: off' },
   'frequency-penalty': { type: 'number', default: 0, describe: '0: off' },
   'dry-multiplier': { type: 'number', default: 0, describe: '0: off' },
@@ -169,9 +172,10 @@ export const samplingFlags = optionGroup('Sampling', {
   },
   'dynatemp-range': { type: 'number', default: 0, describe: '0: off' },
   'dynatemp-exp': { type: 'number', default: 1, describe: 'exponent of the dynamic temperature' },
-  mirostat: { choices: [0, 1, 2] as const, type: 'number', default: 0 as const, describe: '0: off' },
-  'mirostat-lr': { type: 'number', default: 0.1, describe: 'learning rate (eta)' },
-  'mirostat-ent': { type: 'number', default: 5, describe: 'target entropy (tau)' },
+  mirostat: { choices: [0, 1, 2] as const, type: 'number', defaultDescription: '0', describe: '0: off' },
+  'mirostat-lr': { type: 'number', defaultDescription: '0.1', describe: 'learning rate (eta)' },
+  'mirostat-ent': { type: 'number', defaultDescription: '5', describe: 'target entropy (tau)' },
+  'min-keep': { type: 'number', whole: true, least: 0, default: 0, describe: 'samplers leave at least so many tokens' },
   'logit-bias': {
     alias: 'l',
     type: 'string',

@@ -1,7 +1,6 @@
 /** `grafo llama`: writes text with LLaMA and what is built like it. */
 import { command } from './command.ts';
 import { llamaOptions } from './llama-options.ts';
-import { runText } from './text.ts';
 
 export const llamaCommand = command({
   options: llamaOptions,
@@ -14,5 +13,6 @@ export const llamaCommand = command({
     ['grafo llama -m model.gguf --perplexity wiki.txt -c 512', 'measure a model'],
     ['grafo llama --list-devices', 'what this machine can run on'],
   ],
-  run: (flags) => runText(flags, 'llama'),
+  // Read when there is work to do: the help and a mistyped flag need none of it.
+  run: async (flags) => (await import('./text.ts')).runText(flags, 'llama'),
 });

@@ -7,9 +7,23 @@ import { parseWish } from '../graph/device/device.ts';
 import { onOffAuto } from './arguments.ts';
 import { optionGroup } from './command.ts';
 
-/** Which model, and the file's name. */
+/** How models come from the hub. */
+export const hubOptions = optionGroup('Model', {
+  'hf-token': { alias: 'hft', type: 'string', placeholder: 'TOKEN', describe: 'who asks (default: HF_TOKEN)' },
+  offline: { type: 'boolean', default: false, describe: 'ask no hub: only what is in the cache' },
+});
+
+/** Which model. */
 export const modelOptions = optionGroup('Model', {
-  model: { alias: 'm', type: 'string', placeholder: 'FILE', describe: 'model file (GGUF)' },
+  model: { alias: 'm', type: 'string', placeholder: 'FILE', describe: 'GGUF file, or hf:USER/REPO[:QUANT|/FILE]' },
+  'hf-repo': {
+    alias: ['hf', 'hfr'],
+    type: 'string',
+    placeholder: 'REPO',
+    describe: 'of Hugging Face: USER/NAME[:QUANT]',
+  },
+  'hf-file': { alias: 'hff', type: 'string', placeholder: 'FILE', describe: 'this file of --hf-repo' },
+  ...hubOptions,
 });
 
 /** Where and how a model runs. */

@@ -12,14 +12,18 @@ import { type GgufContent, type TensorToWrite, writeGguf } from '../io/gguf/writ
 import { Interrupted } from '../models/decoder.ts';
 import { command, optionGroup } from './command.ts';
 import { Interrupts } from './interrupts.ts';
-import { physicalCores } from './options.ts';
-import { progressLine, write } from './terminal.ts';
+import { modelPath } from './model-source.ts';
+import { hubOptions, physicalCores } from './options.ts';
+import { noticeUnless, progressLine, write } from './terminal.ts';
 
-const options = optionGroup('Quantising', {
-  pure: { type: 'boolean', default: false, describe: 'the same type for all matrices' },
-  threads: { alias: 't', type: 'number', whole: true, least: 1, describe: 'CPU threads (default: physical cores)' },
-  quiet: { alias: 'q', type: 'boolean', default: false, describe: 'nothing on stderr but errors' },
-});
+const options = {
+  ...hubOptions,
+  ...optionGroup('Quantising', {
+    pure: { type: 'boolean', default: false, describe: 'the same type for all matrices' },
+    threads: { alias: 't', type: 'number', whole: true, least: 1, describe: 'CPU threads (default: physical cores)' },
+    quiet: { alias: 'q', type: 'boolean', default: false, describe: 'nothing on stderr but errors' },
+  }),
+};
 
 /** What TYPE may be, for messages. */
 const NAMES = mixtures.map(({ name }) => name).join(' ');
@@ -31,15 +35,16 @@ export const quantizeCommand = command({
     ['grafo quantize model-f16.gguf model-q4.gguf Q4_K_M', "llama-quantize's mixture of types"],
     ['grafo quantize --pure model-f16.gguf model-q8.gguf Q8_0', 'one type for all matrices'],
   ],
-  async run({ pure, threads, quiet }, words) {
+  async run({ pure, threads, quiet, ...hub }, words) {
     const [from, to, typeName, ...more] = words;
     if (from === undefined || to === undefined || typeName === undefined || more.length > 0)
       throw new UserError('usage', `expected IN OUT TYPE, got ${words.length} words`, 'see grafo quantize --help');
     const mixture = findMixture(typeName);
     if (!mixture) throw new UserError('usage', `unknown type '${typeName}'`, `types are ${NAMES}`);
+    const path = await modelPath({ ...hub, quiet, model: from }, 'llama', noticeUnless(quiet));
     const interrupts = new Interrupts();
     const bar = progressLine('quantising');
-    const file = await openGguf(from);
+    const file = await openGguf(path);
     const encoders = openEncoders(threads ?? physicalCores());
     try {
       await refuseSameFile(file, to);

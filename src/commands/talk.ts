@@ -35,7 +35,7 @@ export const talk = async (job: Job, template: ChatTemplate, saver: LogitsFile |
       conversation,
       interrupts,
       ...(first !== undefined && { first }),
-      ...createSettings(flags, (changed) => writer.choose(samplingOptions(changed, tokenizer, model.nCtx))),
+      ...createSettings(flags, (changed) => writer.choose(samplingOptions(changed, model))),
       stats: () => statsText(job, writer, last),
     };
     if (isDrawn(flags)) {
@@ -78,11 +78,11 @@ const isDrawn = (flags: LlamaFlags): boolean =>
   !flags['verbose-prompt'];
 
 /** The line of facts below a drawn chat. */
-const statusOf = ({ flags, model }: Job, { cached }: Writer, last: Written | undefined): Status => {
+const statusOf = ({ path, model }: Job, { cached }: Writer, last: Written | undefined): Status => {
   const name = model.metadata.get('general.name');
   return {
     device: deviceId(model.device),
-    model: typeof name === 'string' ? name : basename(flags.model ?? ''),
+    model: typeof name === 'string' ? name : basename(path),
     nCtx: model.nCtx,
     used: cached.length,
     ...(last && { firstTokenMs: last.timings.firstTokenMs, rate: generationRate(last.timings) }),

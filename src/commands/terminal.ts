@@ -26,6 +26,13 @@ export const write = (text: string | Uint8Array): Promise<void> =>
     stdout.on('close', go);
   });
 
+/** Says one line on stderr to a person who did not ask for silence. */
+export const noticeUnless =
+  (isQuiet: boolean) =>
+  (line: string): void => {
+    if (!isQuiet) process.stderr.write(`${line}\n`);
+  };
+
 /** Whether text on stdout may have colours: as asked, else what the environment's conventions say of a terminal. */
 export const hasColours = (asked: OnOffAuto, env: NodeJS.ProcessEnv = process.env): boolean => {
   if (asked !== 'auto') return asked === 'on';

@@ -13,6 +13,8 @@ import type { Writer } from './writer.ts';
 import { createWriter } from './writer.ts';
 
 export interface Job {
+  /** Where the model lies. */
+  readonly path: string;
   readonly flags: LlamaFlags;
   readonly input: Input;
   readonly model: TextModelFile;
@@ -31,7 +33,7 @@ export const prepareWriter = (
   splitsThoughts: boolean,
 ): { readonly writer: Writer; readonly sampling: SamplingOptions } => {
   const { decoder, tokenizer, nCtx } = model;
-  const sampling = samplingOptions(flags, tokenizer, nCtx);
+  const sampling = samplingOptions(flags, model);
   notice(`seed ${sampling.seed}`);
   const stops = flags['reverse-prompt'].map((text) => (flags.escape ? readEscapes(text) : text));
   const writer = createWriter({

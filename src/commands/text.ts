@@ -14,13 +14,14 @@ import type { LlamaFlags } from './llama-options.ts';
 import { notesOnAccepted } from './llama-options.ts';
 import type { LogitsFile } from './logits-file.ts';
 import { createLogitsFile } from './logits-file.ts';
+import { modelPath } from './model-source.ts';
 import type { TextModelFile } from './open.ts';
 import { openText } from './open.ts';
 import { physicalCores } from './options.ts';
 import { parseOverrides } from './override-kv.ts';
 import { printPerplexity } from './perplexity.ts';
 import { talk } from './talk.ts';
-import { hasColours, onClosedPipe, progressLine, write, yellow } from './terminal.ts';
+import { hasColours, noticeUnless, onClosedPipe, progressLine, write, yellow } from './terminal.ts';
 import type { Job } from './text-job.ts';
 import { prepareWriter } from './text-job.ts';
 import { createOutput } from './text-output.ts';
@@ -32,15 +33,13 @@ export const runText = async (flags: LlamaFlags, family: TextFamily): Promise<nu
     await printDevices(flags.json);
     return 0;
   }
-  if (flags.model === undefined) throw new UserError('usage', 'no model file', 'give one with -m model.gguf');
+  const notice = noticeUnless(flags.quiet);
+  const path = await modelPath(flags, family, notice);
   if (flags.tokenize !== undefined) {
     const text = flags.escape ? readEscapes(flags.tokenize) : flags.tokenize;
-    await printTokens(flags.model, text, flags.json);
+    await printTokens(path, text, flags.json);
     return 0;
   }
-  const notice = (line: string): void => {
-    if (!flags.quiet) process.stderr.write(`${line}\n`);
-  };
   for (const note of notesOnAccepted(flags)) notice(note);
   const measured = flags.perplexity === undefined ? undefined : withoutNewline(await readText(flags.perplexity));
   const input: Input = measured === undefined ? await readInput(flags) : { prompt: { kind: 'none' } };
@@ -49,8 +48,8 @@ export const runText = async (flags: LlamaFlags, family: TextFamily): Promise<nu
   onClosedPipe(() => interrupts.end(0));
   let model: TextModelFile | undefined;
   try {
-    model = await openModel(flags.model, flags, family, interrupts.signal, notice);
-    if (measured === undefined) return await work({ flags, input, model, interrupts, notice });
+    model = await openModel(path, flags, family, interrupts.signal, notice);
+    if (measured === undefined) return await work({ path, flags, input, model, interrupts, notice });
     await printPerplexity(model, measured, { ...flags, signal: interrupts.signal });
     return 0;
   } catch (error) {

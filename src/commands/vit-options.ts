@@ -5,7 +5,7 @@ import { interpolations } from '../io/image/resample.ts';
 import { convertTypes } from '../io/vit/convert.ts';
 import type { Parsed } from './command.ts';
 import { optionGroup } from './command.ts';
-import { deviceOptions, reportOptions } from './options.ts';
+import { deviceOptions, modelOptions, reportOptions } from './options.ts';
 
 /** Three numbers for red, green and blue, or one for all. */
 const colours = (text: string): readonly number[] => {
@@ -24,7 +24,8 @@ const divisors = (text: string): readonly number[] => {
 };
 
 const inputGroup = optionGroup('Input', {
-  model: { alias: 'm', type: 'string', placeholder: 'FILE', describe: 'GGUF, vit.cpp file, safetensors, or HF folder' },
+  ...modelOptions,
+  model: { ...modelOptions.model, describe: 'GGUF, vit.cpp, safetensors, folder, hf:USER/REPO' },
   inp: { alias: 'i', type: 'string', array: true, default: [], placeholder: 'IMAGE', describe: 'an image, as a word' },
   labels: { type: 'string', placeholder: 'FILE', describe: 'names of the classes, one a line, or JSON' },
 });

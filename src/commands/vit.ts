@@ -11,8 +11,9 @@ import { attentionRollout } from '../models/rollout.ts';
 import { command } from './command.ts';
 import { printDevices } from './devices.ts';
 import { Interrupts } from './interrupts.ts';
+import { modelPath } from './model-source.ts';
 import { physicalCores } from './options.ts';
-import { onClosedPipe, progressLine, write } from './terminal.ts';
+import { noticeUnless, onClosedPipe, progressLine, write } from './terminal.ts';
 import { convertModel } from './vit-convert.ts';
 import { Accuracy, accuracyText, labelledImages } from './vit-eval.ts';
 import type { Prepared } from './vit-images.ts';
@@ -44,13 +45,12 @@ export const vitCommand = command({
       await printDevices(flags.json);
       return 0;
     }
-    if (flags.model === undefined) throw new UserError('usage', 'no model file', 'give one with -m vit.gguf');
     checkForms(flags);
     const named = [...flags.inp, ...words];
     if (flags.convert !== undefined) {
       if (named.length > 0)
         throw new UserError('usage', `'${named[0]}' and --convert: a model is written, or images read`);
-      await convertModel(flags, flags.model, flags.convert);
+      await convertModel(flags, await modelPath(flags, 'vit', noticeUnless(flags.quiet)), flags.convert);
       return 0;
     }
     const asked = flags.eval === undefined ? await findImages(named) : undefined;
@@ -58,13 +58,14 @@ export const vitCommand = command({
     if (asked === undefined && named.length > 0)
       throw new UserError('usage', `'${named[0]}' and --eval`, '--eval takes its images from its own folder');
 
+    const path = await modelPath(flags, 'vit', noticeUnless(flags.quiet));
     const interrupts = new Interrupts();
     onClosedPipe(() => interrupts.end(0));
     let model: ImageModel | undefined;
     try {
-      model = await openModel(flags.model, flags);
+      model = await openModel(path, flags);
       if (model.nClass === 0 && !flags.embeddings)
-        throw new UserError('model', `'${flags.model}' has no classifier`, '--embeddings gives what it sees');
+        throw new UserError('model', `'${path}' has no classifier`, '--embeddings gives what it sees');
       const labels = await labelsFor(flags.labels, model.metadata, model.nClass);
       const recipe = recipeFor(flags, model.metadata, model.classifier.imageSize);
       const job: Job = { flags, model, labels, recipe, interrupts };
@@ -99,7 +100,7 @@ const openModel = async (path: string, flags: VitFlags): Promise<ImageModel> => 
       cache: flags.cache,
       ...(flags['img-size'] !== undefined && { imageSize: flags['img-size'] }),
       looks: flags['attention-map'] !== undefined,
-      notice: (line) => notice(flags, line),
+      notice: noticeUnless(flags.quiet),
       progress: (done, total) => {
         if (!flags.quiet) bar.update(done, total);
       },
@@ -107,10 +108,6 @@ const openModel = async (path: string, flags: VitFlags): Promise<ImageModel> => 
   } finally {
     bar.end();
   }
-};
-
-const notice = ({ quiet }: VitFlags, line: string): void => {
-  if (!quiet) process.stderr.write(`${line}\n`);
 };
 
 interface Job {
@@ -160,7 +157,7 @@ async function* answers<S extends ImageSource>(
     }
   }
   bar.end();
-  notice(flags, watch.line());
+  noticeUnless(flags.quiet)(watch.line());
 }
 
 const classifyAll = async (job: Job, sources: readonly ImageSource[]): Promise<number> => {

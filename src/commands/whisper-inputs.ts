@@ -62,11 +62,13 @@ const flagOf = {
   json: 'output-json',
   'json-full': 'output-json-full',
   lrc: 'output-lrc',
+  score: 'log-score',
 } as const satisfies Readonly<Record<FormatName, keyof WhisperFlags>>;
 
 /** The formats that are asked for, in whisper-cli's order. */
 export const askedFormats = (flags: WhisperFlags): readonly FormatName[] => {
-  const asked = (Object.keys(flagOf) as FormatName[]).filter((name) => flags[flagOf[name]] || flags['output-all']);
+  const names = Object.keys(flagOf) as FormatName[];
+  const asked = names.filter((name) => flags[flagOf[name]] || (flags['output-all'] && name !== 'score'));
   // Both have one file, which is then the full one.
   return asked.includes('json-full') ? asked.filter((name) => name !== 'json') : asked;
 };

@@ -3,6 +3,7 @@ import { UserError } from '../errors.ts';
 import { parseSampleFormat } from '../io/audio/pcm.ts';
 import { speechTypes } from '../io/whisper/convert.ts';
 import { languageCode } from '../models/transcribe/languages.ts';
+import type { Clip } from '../models/transcribe/transcribe.ts';
 import { optionGroup, type Parsed } from './command.ts';
 import { deviceOptions, modelOptions, reportOptions } from './options.ts';
 
@@ -24,6 +25,19 @@ const wholeWord = (text: string): RegExp => {
   }
 };
 
+/** Seconds as frames of 10 ms; `10,20,30` is from 10 to 20 and from 30 to the end (openai/whisper). */
+const clips = (text: string): readonly Clip[] => {
+  const times = text.split(',').map((part) => (part.trim() === '' ? Number.NaN : 100 * Number(part)));
+  if (!times.every((time, i) => time >= (times[i - 1] ?? 0)))
+    throw new UserError('usage', `'${text}' is no list of times`, 'give seconds in their order, as in 0,10,25.5,40');
+  const starts = times.filter((_, i) => i % 2 === 0);
+  return starts.map((from, i) => ({
+    from: Math.floor(from),
+    to: Math.ceil(times[2 * i + 1] ?? Number.POSITIVE_INFINITY),
+    hearsOn: false,
+  }));
+};
+
 const off = { type: 'boolean', default: false } as const;
 const whole = { type: 'number', whole: true, least: 0 } as const;
 const texts = { type: 'string' as const, array: true as const, default: [] as string[] };
@@ -40,6 +54,12 @@ const input = optionGroup('Input', {
   channels: { ...whole, least: 1, default: 1, describe: 'of samples without a header' },
   'offset-t': { ...whole, alias: 'ot', default: 0, placeholder: 'MS', describe: 'begin here' },
   duration: { ...whole, alias: 'd', default: 0, placeholder: 'MS', describe: 'of what is transcribed; 0: to the end' },
+  'clip-timestamps': {
+    type: 'string',
+    coerce: clips,
+    placeholder: 'S,S,...',
+    describe: 'only from one to the next of these seconds',
+  },
   diarize: { ...off, alias: 'di', describe: 'speakers by the sides of a stereo recording' },
 });
 
@@ -64,6 +84,14 @@ const task = optionGroup('Task', {
 const decoding = optionGroup('Decoding', {
   'best-of': { ...whole, least: 1, most: 8, alias: 'bo', default: 5, describe: 'texts drawn at temperatures above 0' },
   'beam-size': { ...whole, least: 1, most: 8, alias: 'bs', default: 5, describe: 'beams at temperature 0; 1: greedy' },
+  patience: { type: 'number', least: 0.1, describe: 'times the beams that must end (default: each ends by itself)' },
+  'length-penalty': {
+    type: 'number',
+    least: 0,
+    most: 1,
+    placeholder: 'A',
+    describe: 'how much long texts are favoured (default: mean)',
+  },
   temperature: { type: 'number', least: 0, alias: 'tp', default: 0, describe: 'the first temperature' },
   'temperature-inc': {
     type: 'number',
@@ -92,7 +120,8 @@ const output = optionGroup('Output', {
   'output-json': { ...off, alias: 'oj', describe: 'FILE.json' },
   'output-json-full': { ...off, alias: 'ojf', describe: 'FILE.json with tokens' },
   'output-words': { ...off, alias: 'owts', describe: 'FILE.wts: a script that draws a karaoke video' },
-  'output-all': { ...off, alias: 'oall', describe: 'all of these but the script' },
+  'log-score': { ...off, alias: 'ls', describe: 'FILE.score.txt: tokens and their probabilities' },
+  'output-all': { ...off, alias: 'oall', describe: 'all of these but script and scores' },
   'font-path': {
     type: 'string',
     alias: 'fp',
@@ -119,13 +148,14 @@ const segments = optionGroup('Segments', {
   'highlight-words': { ...off, describe: 'a cue for each word, underlined' },
   'one-word': { ...off, describe: 'a cue for each word in SRT, VTT, LRC, CSV and TSV' },
   'max-len': { ...whole, alias: 'ml', default: 0, describe: 'characters of a segment; 0: any number' },
+  'max-words': { ...whole, default: 0, describe: 'words of a segment; 0: any number' },
   'split-on-word': { ...off, alias: 'sow', describe: 'cut only between words' },
   'word-thold': { type: 'number', alias: 'wt', default: 0.01, describe: "how sure a token's time must be" },
 });
 
 const vad = optionGroup('Voice activity', {
   vad: { ...off, describe: 'transcribe only what is speech' },
-  'vad-model': { type: 'string', alias: 'vm', placeholder: 'FILE', describe: "Silero's, as whisper.cpp has it" },
+  'vad-model': { type: 'string', alias: 'vm', placeholder: 'FILE', describe: "Silero's, or silero-v6.2.0" },
   'vad-threshold': { type: 'number', least: 0, most: 1, alias: 'vt', default: 0.5, describe: 'probability of speech' },
   'vad-min-speech-duration-ms': { ...whole, alias: 'vspd', default: 250, describe: 'shorter is no speech' },
   'vad-min-silence-duration-ms': { ...whole, alias: 'vsd', default: 100, describe: 'shorter is no silence' },
@@ -156,11 +186,13 @@ const acceptedOnly = optionGroup('Accepted from whisper-cli', {
   processors: { ...whole, alias: 'p', describe: 'no effect' },
   'no-gpu': { ...off, alias: 'ng', describe: 'as --device cpu' },
   'no-flash-attn': { ...off, alias: 'nfa', describe: 'as -fa off' },
+  'compression-ratio-threshold': { type: 'number', describe: 'no effect, see --entropy-thold' },
   dtw: { type: 'string', placeholder: 'MODEL', describe: 'as --word-timestamps; the model is known' },
 });
 
 export const whisperOptions = {
   ...modelOptions,
+  model: { ...modelOptions.model, describe: 'file or folder, hf:USER/REPO, or base.en-q5_1' },
   ...input,
   ...task,
   ...decoding,

@@ -42,11 +42,11 @@ export const writeOutputs = async (
     } catch (error) {
       throw fileError('write', path, error);
     }
-    notice(`output_${extension.slice(1)}: saving output to '${path}'`);
+    notice(`output_${extension.split('.')[1]}: saving output to '${path}'`);
   };
   const words = flags['one-word'] ? { ...transcript, segments: oneWordEach(transcript.segments) } : transcript;
   for (const name of askedFormats(flags)) {
-    const isWhole = name.startsWith('json') || name === 'txt';
+    const isWhole = name.startsWith('json') || name === 'txt' || name === 'score';
     await save(formats[name].extension, formats[name].write(isWhole ? transcript : words, options));
   }
   if (flags['output-words']) {

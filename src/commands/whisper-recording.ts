@@ -8,7 +8,7 @@ import { nonSpeechWords } from '../models/transcribe/non-speech.ts';
 import type { Segment as HeardSegment } from '../models/transcribe/segments.ts';
 import { tokenRules } from '../models/transcribe/token-rules.ts';
 import { loudness, tokenTimes } from '../models/transcribe/token-times.ts';
-import type { TranscribeOptions } from '../models/transcribe/transcribe.ts';
+import type { Clip, TranscribeOptions } from '../models/transcribe/transcribe.ts';
 import { transcribe } from '../models/transcribe/transcribe.ts';
 import type { Fallbacks } from '../models/transcribe/window.ts';
 import { wrapped } from '../models/transcribe/wrap.ts';
@@ -18,7 +18,7 @@ import type { WhisperFlags } from './whisper-options.ts';
 import type { Spelling } from './whisper-segments.ts';
 import { spelling, written } from './whisper-segments.ts';
 import type { OpenSound } from './whisper-sound.ts';
-import { beginningOf, openSound, speakers } from './whisper-sound.ts';
+import { beginningOf, bothSides, openSound, speakers } from './whisper-sound.ts';
 import type { Stopwatch } from './whisper-timings.ts';
 import type { VoiceDetector } from './whisper-vad.ts';
 
@@ -55,7 +55,8 @@ export const openTranscription = async (
   recording: Recording,
   o: HearOptions,
 ): Promise<Opened> => {
-  const part = o.detector ? await speechOf(recording, o.detector, o) : wholeOf(recording);
+  const listen = o.flags.diarize ? () => bothSides(recording) : recording.mono;
+  const part = o.detector ? await speechOf(listen, o.detector, o) : wholeOf(listen);
   const sound = await o.stopwatch.time('mel', () => openSound(part.listen, file.bank));
   const timed = { ...sound, mel: (from: number, n: number) => o.stopwatch.time('mel', () => sound.mel(from, n)) };
   const detected = await languagesOf(file, timed, o);
@@ -78,13 +79,13 @@ interface Heard {
   spanOf(span: Span): Span;
 }
 
-const wholeOf = (recording: Recording): Heard => ({ listen: recording.mono, spanOf: (span) => span });
+const wholeOf = (listen: Listen): Heard => ({ listen, spanOf: (span) => span });
 
-const speechOf = async ({ mono }: Recording, detector: VoiceDetector, { notice }: HearOptions): Promise<Heard> => {
-  const { timeline, nSample } = await detector.hear(mono);
+const speechOf = async (listen: Listen, detector: VoiceDetector, { notice }: HearOptions): Promise<Heard> => {
+  const { timeline, nSample } = await detector.hear(listen);
   const kept = timeline.parts.reduce((n, { from, to }) => n + to - from, 0);
   notice(`${timeline.parts.length} parts of speech, ${seconds(kept)} of ${seconds(nSample)} s`);
-  return { nSample, listen: () => joinedSpeech(mono(), timeline), spanOf: (span) => originalSpan(timeline, span) };
+  return { nSample, listen: () => joinedSpeech(listen(), timeline), spanOf: (span) => originalSpan(timeline, span) };
 };
 
 const seconds = (nSample: number): string => (nSample / SAMPLE_RATE).toFixed(2);
@@ -113,9 +114,14 @@ async function* segmentsOf(
   const wrap = (segment: HeardSegment): HeardSegment[] => {
     const timed = timeTokens(segment);
     const maxLength = flags['output-words'] && flags['max-len'] === 0 ? KARAOKE_LENGTH : flags['max-len'];
-    if (maxLength === 0) return [timed];
-    const { endOfText } = special;
-    return wrapped(timed, { maxLength, atWords: flags['split-on-word'], endOfText, bytesOf: spelt.bytesOf });
+    if (maxLength === 0 && flags['max-words'] === 0) return [timed];
+    return wrapped(timed, {
+      maxLength: maxLength || Number.POSITIVE_INFINITY,
+      maxWords: flags['max-words'] || Number.POSITIVE_INFINITY,
+      atWords: flags['split-on-word'],
+      endOfText: special.endOfText,
+      bytesOf: spelt.bytesOf,
+    });
   };
   const writing = {
     special,
@@ -131,7 +137,7 @@ async function* segmentsOf(
       for (const segment of wrap(event.segment)) yield written(segment, writing);
     } else if (event.kind === 'left out') {
       const { from, to, shown } = event.segment;
-      const why = event.why === 'repeated' ? 'it was said three times before' : 'there is only silence';
+      const why = event.why === 'repeated' ? 'it only repeats what was said before' : 'there is only silence';
       o.notice(`left out ${(from / 100).toFixed(2)} to ${(to / 100).toFixed(2)} s, ${why}:${spelt.textOf(shown)}`);
     } else {
       fallbacks.p += event.fallbacks.p;
@@ -153,7 +159,7 @@ const KARAOKE_LENGTH = 60;
 const FIRST_TIMESTAMPS = 51;
 
 const tokenTimer = async (file: SpeechModelFile, spelt: Spelling, listen: Listen, flags: WhisperFlags) => {
-  const isAsked = flags['output-words'] || flags['output-json-full'] || flags['max-len'] > 0;
+  const isAsked = flags['output-words'] || flags['output-json-full'] || flags['max-len'] > 0 || flags['max-words'] > 0;
   if (!isAsked || wantsWords(flags)) return (segment: HeardSegment) => segment;
   return tokenTimes({
     special: file.special,
@@ -196,8 +202,7 @@ const transcribeOptions = (
     initialPrompt: flags.prompt === '' ? [] : words.encode(flags.prompt),
     carriesInitialPrompt: flags['carry-initial-prompt'],
     maxContext: flags['max-context'] < 0 ? Number.POSITIVE_INFINITY : flags['max-context'],
-    offset: Math.floor(flags['offset-t'] / 10),
-    duration: Math.floor(flags.duration / 10),
+    clips: flags['clip-timestamps'] ?? [clipOf(flags)],
     guarded: flags.guards,
     aligned: wantsWords(flags),
     signal,
@@ -205,11 +210,19 @@ const transcribeOptions = (
     temperatures: temperatures(flags),
     bestOf: flags['best-of'],
     beamSize: flags['beam-size'],
+    ...(flags.patience !== undefined && { patience: flags.patience }),
+    ...(flags['length-penalty'] !== undefined && { lengthPenalty: flags['length-penalty'] }),
     entropyThreshold: flags['entropy-thold'],
     logProbThreshold: flags['logprob-thold'],
     noSpeechThreshold: flags['no-speech-thold'],
     seed: flags.seed,
   };
+};
+
+/** What --offset-t and --duration leave, in frames of 10 ms. */
+const clipOf = (flags: WhisperFlags): Clip => {
+  const [from, duration] = [Math.floor(flags['offset-t'] / 10), Math.floor(flags.duration / 10)];
+  return { from, to: duration === 0 ? Number.POSITIVE_INFINITY : from + duration, hearsOn: true };
 };
 
 /** The first distilled models, of two text layers, were not trained on timestamps. */

@@ -39,6 +39,11 @@ export const beginningOf = async (listen: Listen): Promise<Float32Array> => {
   return out.subarray(0, n);
 };
 
+/** Both sides of a stereo recording together, at the loudness of their sum: what whisper-cli hears with --diarize. */
+export async function* bothSides(recording: Recording): AsyncGenerator<Float32Array> {
+  for await (const [left, right] of recording.stereo()) yield left.map((x, i) => x + right[i]!);
+}
+
 /** One side is the speaker's if it is louder than the other by this. */
 const LOUDER = 1.1;
 

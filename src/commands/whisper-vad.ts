@@ -13,6 +13,7 @@ import { speechSpans } from '../models/vad/speech.ts';
 import type { Timeline } from '../models/vad/timeline.ts';
 import { joinSpeech } from '../models/vad/timeline.ts';
 import { findDevice } from './devices.ts';
+import { detectorPath } from './model-source.ts';
 import { cacheFolder } from './options.ts';
 import type { WhisperFlags } from './whisper-options.ts';
 
@@ -23,12 +24,15 @@ export interface VoiceDetector {
 }
 
 /** The detector that the flags ask for, if any; it is small, and best on the CPU. */
-export const openDetector = async (flags: WhisperFlags): Promise<VoiceDetector | undefined> => {
+export const openDetector = async (
+  flags: WhisperFlags,
+  notice: (line: string) => void,
+): Promise<VoiceDetector | undefined> => {
   if (!flags.vad) return undefined;
-  const path = flags['vad-model'];
-  if (path === undefined)
-    throw new UserError('usage', '--vad needs a model', "give Silero's with -vm ggml-silero-v6.2.0.bin");
-  const file = await openSilero(path);
+  const named = flags['vad-model'];
+  if (named === undefined)
+    throw new UserError('usage', '--vad needs a model', "give Silero's with -vm FILE, or -vm silero-v6.2.0");
+  const file = await openSilero(await detectorPath(named, flags, notice));
   try {
     const { h, w } = readModel(silero, file);
     const g = new GraphBuilder('detector');

@@ -8,8 +8,9 @@ import { Interrupted } from '../models/decoder.ts';
 import { command } from './command.ts';
 import { printDevices } from './devices.ts';
 import { Interrupts } from './interrupts.ts';
+import { modelPath } from './model-source.ts';
 import { physicalCores } from './options.ts';
-import { onClosedPipe, progressLine, write } from './terminal.ts';
+import { noticeUnless, onClosedPipe, progressLine, write } from './terminal.ts';
 import { convertSpeechModel } from './whisper-convert.ts';
 import type { Input } from './whisper-inputs.ts';
 import { findInputs, isDone } from './whisper-inputs.ts';
@@ -42,28 +43,29 @@ export const whisperCommand = command({
       await printDevices(flags.json);
       return 0;
     }
-    if (flags.model === undefined) throw new UserError('usage', 'no model file', 'give one with -m ggml-base.bin');
+    const notice = noticeUnless(flags.quiet || flags['no-prints']);
     if (flags.convert !== undefined) {
-      await convertSpeechModel(flags.model, flags.convert, flags.type);
+      await convertSpeechModel(await modelPath(flags, 'whisper', notice), flags.convert, flags.type);
       return 0;
     }
     checkOutputs(flags);
+    checkClips(flags);
     const all = await findInputs(flags, words);
     const inputs = flags['skip-existing'] ? all.filter((input) => !isDone(input, flags)) : all;
-    const notice = (line: string): void => {
-      if (!flags.quiet && !flags['no-prints']) process.stderr.write(`${line}\n`);
-    };
+    if (flags['compression-ratio-threshold'] !== undefined)
+      notice('--compression-ratio-threshold has no effect: --entropy-thold tells what repeats itself');
     if (inputs.length < all.length) notice(`${all.length - inputs.length} of ${all.length} are done already`);
     if (inputs.length === 0) return 0;
 
+    const path = await modelPath(flags, 'whisper', notice);
     const interrupts = new Interrupts();
     onClosedPipe(() => interrupts.end(0));
     let file: SpeechModelFile | undefined;
     let detector: VoiceDetector | undefined;
     try {
-      detector = await openDetector(flags);
-      file = await openModel(flags.model, flags, interrupts.signal, notice);
-      const job = { flags, file, modelPath: flags.model, interrupts, notice, ...(detector && { detector }) };
+      detector = await openDetector(flags, notice);
+      file = await openModel(path, flags, interrupts.signal, notice);
+      const job = { flags, file, modelPath: path, interrupts, notice, ...(detector && { detector }) };
       return await transcribeAll(job, inputs);
     } catch (error) {
       if (error instanceof Interrupted) return interrupts.exitCode;
@@ -75,6 +77,13 @@ export const whisperCommand = command({
     }
   },
 });
+
+/** Times of clips are the recording's, and so are theirs only where all of it is heard. */
+const checkClips = (flags: WhisperFlags): void => {
+  if (flags['clip-timestamps'] === undefined) return;
+  const other = flags.vad ? '--vad' : flags['offset-t'] > 0 ? '--offset-t' : flags.duration > 0 ? '--duration' : '';
+  if (other) throw new UserError('usage', `--clip-timestamps and ${other}`, 'choose one');
+};
 
 const openModel = async (
   path: string,

@@ -40,6 +40,8 @@ const aliases: Readonly<Record<string, SamplerName>> = {
 
 export interface SamplingOptions {
   readonly seed: number;
+  /** Samplers that drop candidates leave at least so many; 0 or 1: one. */
+  readonly minKeep: number;
   readonly order: readonly SamplerName[];
   /** 0 or less: always the likeliest token. */
   readonly temp: number;
@@ -67,6 +69,7 @@ export interface SamplingOptions {
 
 export const defaultSampling: Omit<SamplingOptions, 'seed'> = {
   order: samplerNames,
+  minKeep: 0,
   temp: 0.8,
   topK: 40,
   topP: 0.95,
@@ -87,6 +90,10 @@ export const defaultSampling: Omit<SamplingOptions, 'seed'> = {
   mirostatEta: 0.1,
   logitBias: new Map(),
 };
+
+/** Either form of a chain, as files have it: names with semicolons, or letters. */
+export const parseChain = (text: string): readonly SamplerName[] =>
+  text.includes(';') ? parseSamplers(text) : parseSamplerSequence(text);
 
 /** 'penalties;top_k;temperature' as names. Throws a UserError that names the unknown word. */
 export const parseSamplers = (text: string): readonly SamplerName[] =>
@@ -160,13 +167,13 @@ const apply = (name: SamplerName, c: Candidates, o: SamplingOptions, history: re
     case 'top_k':
       return o.topK > 0 && topK(c, o.topK);
     case 'typ_p':
-      return typical(c, o.typicalP);
+      return typical(c, o.typicalP, o.minKeep);
     case 'top_p':
-      return topP(c, o.topP);
+      return topP(c, o.topP, o.minKeep);
     case 'min_p':
-      return minP(c, o.minP);
+      return minP(c, o.minP, o.minKeep);
     case 'xtc':
-      return xtc(c, o.xtcProbability, o.xtcThreshold, random);
+      return xtc(c, o.xtcProbability, o.xtcThreshold, random, o.minKeep);
     case 'temperature':
       return dynamicTemperature(c, o.temp, o.dynatempRange, o.dynatempExponent);
   }

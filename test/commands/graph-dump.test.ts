@@ -62,7 +62,6 @@ describe('grafo graph-dump', () => {
 
   it.each([
     [['-m', 'none.gguf'], 3, "'none.gguf'"],
-    [[], 2, 'no model'],
     [['--arch', 'gpt'], 2, "there is no architecture or shape 'gpt'"],
     [['-m', model, '--part', 'encoder'], 2, "llama has no part 'encoder'"],
     [['-m', model, '--arch', 'llama'], 2, '-m and --arch'],

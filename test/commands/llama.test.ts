@@ -364,7 +364,6 @@ describe('a wrong command line', () => {
     [['lama'], "grafo: unknown command 'lama'\n  did you mean llama?\n"],
     [['frobnicate'], "grafo: unknown command 'frobnicate'\n  commands are llama"],
     [['--frobnicate'], "grafo: unknown flag '--frobnicate'\n  commands are llama"],
-    [['llama', '-p', 'Hi'], 'grafo llama: no model file\n  give one with -m model.gguf\n'],
   ])('grafo %j is refused', async (args, sentence) => {
     const { code, stdout, stderr } = await grafo(args);
     expect([code, stdout]).toEqual([2, '']);

@@ -251,7 +251,6 @@ describe('--convert', () => {
 
 describe('a command line is refused in a sentence when', () => {
   it.each<[string, readonly string[], number, RegExp]>([
-    ['there is no model', ['vit', noise], 2, /no model file/],
     ['there is no image', ['vit', '-m', model], 2, /no image/],
     ['a folder is empty', ['vit', '-m', model, join(scratch, 'photos', 'none', '*.png')], 2, /no file is like/],
     ['the one image is missing', ['vit', '-m', model, 'nowhere.png'], 3, /cannot read 'nowhere\.png': no such file/],

@@ -154,6 +154,20 @@ describe.skipIf(!words)('Transcripts of clips', () => {
     );
   };
 
+  /** One timestamp. */
+  const STEP = 20;
+  /** Segments whose times are not whisper-cli's, with neither of its attentions, but one timestamp away. */
+  const explained = [
+    // Each of its beams draws its candidates at random. Here it has not drawn what it finds itself when greedy, and ends
+    // with what is less likely (3.18 s with p = 0.33 for 3.16 s with 0.40; 1.66 s with 0.43 for 1.68 s with 0.53).
+    'model-f16.bin beam5 noisy 0',
+    'model-q5_1.bin beam5 noisy 0',
+    'model-q5_1.bin beam5 fast 0',
+    // Two neighbours are about as likely, and 8-bit activations are rounded otherwise. With exact ones the first is
+    // ours, the second is theirs.
+    ...['greedy', 'beam5'].flatMap((mode) => [1, 3].map((i) => `model-q5_1.bin ${mode} four ${i}`)),
+  ];
+
   const textsOf = (spoken: Spoken) => spoken.map(([, , text]) => text);
   const modes = [
     ['greedy', '-bs 1 -bo 1 -nf'],
@@ -174,8 +188,6 @@ describe.skipIf(!words)('Transcripts of clips', () => {
         return [name, segments.map((s) => [s.start_ms, s.end_ms, s.text] as const)] as const;
       }),
     );
-    // One timestamp is 20 ms; where two are about as likely, rounding decides between them.
-    const STEP = 20;
     for (const name of names.filter((one) => !unclear.has(one))) {
       const said = ours.get(name)!;
       const alike = [theirs.get(name)!, unpadded[name]![model]![mode]!];
@@ -187,10 +199,12 @@ describe.skipIf(!words)('Transcripts of clips', () => {
       }
       expect(textsOf(said), name).toEqual(textsOf(alike[0]!));
       said.forEach(([from, to], i) => {
+        const isTheirs = alike.some((theirs) => theirs[i]![0] === from && theirs[i]![1] === to);
+        if (isTheirs) return;
+        expect(explained, `${model} ${mode} ${name} ${i}: ${from} to ${to}`).toContain(`${model} ${mode} ${name} ${i}`);
         const [theirFrom, theirTo] = alike[0]![i]!;
         expect(Math.max(Math.abs(from - theirFrom), Math.abs(to - theirTo)), `${name} ${i}`).toBeLessThanOrEqual(STEP);
       });
-      if (model === 'model-f16.bin' && mode === 'greedy') expect(alike, name).toContainEqual(said);
     }
     const errors = (transcript: ReadonlyMap<string, Spoken>) =>
       names.reduce((sum, name) => {
@@ -322,6 +336,49 @@ describe.skipIf(!words)('grafo whisper', () => {
     const result = await whisper(...args);
     expect(result.stderr.split('\n').at(-2) + result.stderr).toMatch(message);
     expect(result.code).toBe(code);
+  });
+
+  it('writes down a sentence as often as it is said', async () => {
+    const sentence = samplesOf(clip('one')).subarray(4640, 47_840);
+    const path = saveWav(join(scratch, 'again-and-again.wav'), [joined(...new Array<Int16Array>(6).fill(sentence))]);
+    const { stdout, stderr } = await whisper(path);
+    expect(stdout.match(/turn off the heater in the bedroom/gi), stderr).toHaveLength(6);
+    expect(stderr).not.toContain('left out');
+  });
+
+  it('reads its arguments from a file, and writes what it thinks of each token', async () => {
+    const folder = emptyFolder('arguments');
+    const lines = ['-m', model(), '-bs', '1', '-np', '-ls', '-oall', '-of', join(folder, 'four'), clip('four'), ''];
+    writeFileSync(join(folder, 'arguments.txt'), lines.join('\n'));
+    const { code, stderr } = await grafo(['whisper', `@${join(folder, 'arguments.txt')}`]);
+    expect(code, stderr).toBe(0);
+    const { clips } = JSON.parse(readFileSync(join(words!, 'expected.json'), 'utf8'));
+    const theirs: number[] = clips.four.models['model-f16.bin'].greedy.segments.flatMap(
+      ({ tokens }: { tokens: [id: number, p: number][] }) => tokens.map(([, p]) => p),
+    );
+    const ours = readFileSync(join(folder, 'four.score.txt'), 'utf8').trimEnd().split('\n');
+    expect(ours).toHaveLength(theirs.length);
+    expect(ours[1]).toMatch(/^ open\t0\.999\d+$/);
+    for (const [i, p] of theirs.entries()) expect(Math.abs(Number(ours[i]!.split('\t')[1]) - p)).toBeLessThan(0.03);
+  });
+
+  it('hears only the clips of a recording that it is asked for', async () => {
+    const { stdout, code } = await whisper(
+      '-np',
+      '--clip-timestamps',
+      '0,3.2,50.5,53.6',
+      '--max-words',
+      '4',
+      clip('long'),
+    );
+    expect(code).toBe(0);
+    const lines = stdout.trim().split('\n');
+    expect(lines.map((line) => line.slice(line.indexOf(']') + 1).trim())).toEqual([
+      'I was born in',
+      '1988.',
+      'The number is 37.',
+    ]);
+    expect((await whisper('--clip-timestamps', '1,2', '-ot', '5', clip('long'))).code).toBe(2);
   });
 
   it('leaves out what is done already', async () => {

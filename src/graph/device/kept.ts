@@ -4,7 +4,7 @@
  * at before a file is mapped, sums while the runtime loads it, and what is wrong is made again.
  */
 import { createHash } from 'node:crypto';
-import { readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { mkdir, readdir, readFile, rename, rm, stat, utimes, writeFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { cpus } from 'node:os';
@@ -74,16 +74,17 @@ const processor = (): string => {
   return model + flags;
 };
 
-/** The kept form of a program that loads fastest; undefined where there is none, or its files are not whole. */
-export const findKept = async (cacheFolder: string, key: string): Promise<KeptProgram | undefined> => {
-  for (const name of [key + PACKED, key]) {
-    const kept = await readKept(join(programsFolder(cacheFolder), name));
+/** The kept form of a program that loads fastest; 'broken' where one is there but none is whole. */
+export const findKept = async (cacheFolder: string, key: string): Promise<KeptProgram | 'broken' | undefined> => {
+  const folders = [key + PACKED, key].map((name) => join(programsFolder(cacheFolder), name));
+  for (const folder of folders) {
+    const kept = await readKept(folder);
     if (!kept) continue;
     const now = new Date();
     await utimes(join(kept.folder, MANIFEST), now, now).catch(() => undefined); // a read-only cache serves as well
     return kept;
   }
-  return undefined;
+  return folders.some((folder) => existsSync(folder)) ? 'broken' : undefined;
 };
 
 /** All kept programs, the one that was used last first. */

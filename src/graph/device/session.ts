@@ -129,7 +129,7 @@ const openKept = async (program: Program, device: Device, options: KeepingOption
   const { keeping, key } = options;
   const kept = await findKept(keeping.cacheFolder, key);
   if (!kept) return undefined;
-  if (await kept.isIntact('model')) {
+  if (kept !== 'broken' && (await kept.isIntact('model'))) {
     // The sums of the weights are taken while the runtime loads them: nothing is computed before both are done.
     const [started, intact] = await Promise.allSettled([
       start(program, device, kept.model, options),
@@ -140,7 +140,8 @@ const openKept = async (program: Program, device: Device, options: KeepingOption
     await port?.close();
   }
   keeping.notice('the prepared weights are damaged, they are made again');
-  await removeKept(kept).catch(() => undefined); // what cannot be removed is not read again in this run
+  // What cannot be removed is not read again in this run; what is not whole gives way to the new one.
+  if (kept !== 'broken') await removeKept(kept).catch(() => undefined);
   return undefined;
 };
 

@@ -35,6 +35,14 @@ export const readInteger = (metadata: Metadata, key: string): number | undefined
   throw badValue(key, 'an integer', value);
 };
 
+export const readNumber = (metadata: Metadata, key: string): number | undefined => {
+  const value = metadata.get(key);
+  if (value === undefined) return undefined;
+  const number = typeof value === 'bigint' ? Number(value) : value;
+  if (typeof number === 'number' && Number.isFinite(number)) return number;
+  throw badValue(key, 'a number', value);
+};
+
 export const readStrings = (metadata: Metadata, key: string): readonly string[] | undefined => {
   const value = metadata.get(key);
   if (value === undefined) return undefined;

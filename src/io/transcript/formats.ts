@@ -1,6 +1,6 @@
 /** Transcripts as files, in whisper-cli's layouts and, where it has none, in openai/whisper's. */
 import { clock, lyricsClock } from './clock.ts';
-import { transcriptJson } from './json.ts';
+import { general, transcriptJson } from './json.ts';
 import type { Segment, Transcript } from './segment.ts';
 
 export interface FormatOptions {
@@ -12,7 +12,7 @@ export interface FormatOptions {
   readonly highlightWords?: boolean;
 }
 
-export type FormatName = 'txt' | 'vtt' | 'srt' | 'lrc' | 'csv' | 'tsv' | 'json' | 'json-full';
+export type FormatName = 'txt' | 'vtt' | 'srt' | 'lrc' | 'csv' | 'tsv' | 'json' | 'json-full' | 'score';
 
 /** A kind of file: what it is called and how a transcript becomes its text. */
 interface Format {
@@ -83,6 +83,11 @@ export const formats: Readonly<Record<FormatName, Format>> = {
   'json-full': {
     extension: '.json',
     write: (transcript, { confidence = false }) => transcriptJson(transcript, { confidence, full: true }),
+  },
+  score: {
+    extension: '.score.txt',
+    write: ({ segments }) =>
+      segments.flatMap(({ tokens }) => tokens.map(({ text, p }) => `${text}\t${general(p)}\n`)).join(''),
   },
 };
 

@@ -1,51 +1,90 @@
 /** The tokens that may still be chosen, as parallel arrays that samplers narrow and reorder in place. */
 
+/** Below so many candidates a comparison sort is as quick as counting digits. */
+const FEW = 512;
+
+/** Bits of a key that one pass of a radix sort looks at. */
+const DIGIT_BITS = 11;
+
 export class Candidates {
   readonly ids: Int32Array;
   readonly logits: Float32Array;
   readonly probs: Float32Array;
   length = 0;
-  /** Whether the best come first. */
-  isSorted = false;
-  #order: Uint32Array = new Uint32Array();
+  /** `id`: ids ascend; `logit`: the best come first, equal ones by id. */
+  order: 'id' | 'logit' | 'none' = 'none';
+  /** 0, 1, 2 ... */
+  readonly #everyId: Int32Array;
+  /** Room for sorting, made when it is first needed. */
+  #scratch: SortRoom | undefined;
 
   constructor(nVocab: number) {
     this.ids = new Int32Array(nVocab);
     this.logits = new Float32Array(nVocab);
     this.probs = new Float32Array(nVocab);
+    this.#everyId = Int32Array.from({ length: nVocab }, (_, id) => id);
   }
 
   /** All tokens of a row of logits; those at -Infinity are no candidates. Throws when a logit is not a number. */
-  fill(logits: Float32Array): void {
+  fill(row: Float32Array): void {
+    const { ids, logits } = this;
+    logits.set(row);
+    ids.set(this.#everyId.subarray(0, row.length));
     let n = 0;
-    for (let id = 0; id < logits.length; id++) {
-      const logit = logits[id]!;
+    while (n < row.length && row[n]! > Number.NEGATIVE_INFINITY) n++;
+    for (let id = n; id < row.length; id++) {
+      const logit = row[id]!;
       if (logit > Number.NEGATIVE_INFINITY) {
-        this.ids[n] = id;
-        this.logits[n++] = logit;
+        ids[n] = id;
+        logits[n++] = logit;
       } else if (Number.isNaN(logit)) throw new Error('the model produced logits that are not numbers');
     }
     if (n === 0) throw new Error('no token is left to choose from');
     this.length = n;
-    this.isSorted = false;
+    this.order = 'id';
+  }
+
+  /** Where a token stands; undefined if it is no candidate. */
+  indexOf(id: number): number | undefined {
+    const { ids, length } = this;
+    if (this.order !== 'id') {
+      const at = ids.subarray(0, length).indexOf(id);
+      return at < 0 ? undefined : at;
+    }
+    let [low, high] = [0, length];
+    while (low < high) {
+      const middle = (low + high) >> 1;
+      if (ids[middle]! < id) low = middle + 1;
+      else high = middle;
+    }
+    return low < length && ids[low] === id ? low : undefined;
+  }
+
+  /** Says that logits were changed one by one, so that the best need not come first any more. */
+  changed(): void {
+    if (this.order === 'logit') this.order = 'none';
   }
 
   /** Sorts by logit, the largest first; equal ones by id. */
   sort(): void {
-    if (this.isSorted) return;
-    this.#arrange(this.length);
-    this.isSorted = true;
+    if (this.order === 'logit') return;
+    if (this.length <= FEW) this.#arrange(this.length);
+    else this.#arrangeMany();
+    this.order = 'logit';
   }
 
   /** Keeps the k with the largest logits, sorted, without sorting the others. */
   keepBest(k: number): void {
     if (k >= this.length) this.sort();
-    else if (this.isSorted) this.length = k;
-    else {
+    else if (this.order === 'logit') this.length = k;
+    else if (k > FEW) {
+      this.sort();
+      this.length = k;
+    } else {
       this.#select(k);
       this.length = k;
       this.#arrange(k);
-      this.isSorted = true;
+      this.order = 'logit';
     }
   }
 
@@ -72,32 +111,34 @@ export class Candidates {
     this.ids.set(ids);
     this.logits.set(logits);
     this.length = indices.length;
-    this.isSorted = false;
+    this.order = 'none';
   }
 
   /** The largest logit. */
   max(): number {
-    if (this.isSorted) return this.logits[0]!;
+    const { logits, length } = this;
+    if (this.order === 'logit') return logits[0]!;
     let max = Number.NEGATIVE_INFINITY;
-    for (let i = 0; i < this.length; i++) if (this.logits[i]! > max) max = this.logits[i]!;
+    for (let i = 0; i < length; i++) if (logits[i]! > max) max = logits[i]!;
     return max;
   }
 
   /** Fills `probs` with the softmax of the logits left. */
   softmax(): void {
+    const { logits, probs, length } = this;
     const max = this.max();
     let sum = 0;
-    for (let i = 0; i < this.length; i++) {
-      const p = Math.exp(this.logits[i]! - max);
-      this.probs[i] = p;
+    for (let i = 0; i < length; i++) {
+      const p = Math.exp(logits[i]! - max);
+      probs[i] = p;
       sum += p;
     }
-    for (let i = 0; i < this.length; i++) this.probs[i] = this.probs[i]! / sum;
+    for (let i = 0; i < length; i++) probs[i] = probs[i]! / sum;
   }
 
   /** Moves the k largest logits to the front: a heap of the k best seen so far, whose worst is on top. */
   #select(k: number): void {
-    const { ids, logits } = this;
+    const { ids, logits, length } = this;
     const isWorse = (a: number, b: number): boolean =>
       logits[a]! < logits[b]! || (logits[a]! === logits[b]! && ids[a]! > ids[b]!);
     const swap = (a: number, b: number): void => {
@@ -118,22 +159,96 @@ export class Candidates {
       }
     };
     for (let root = (k >> 1) - 1; root >= 0; root--) sink(root);
-    for (let i = k; i < this.length; i++) {
-      if (logits[i]! < logits[0]! || !isWorse(0, i)) continue;
+    let worst = logits[0]!;
+    for (let i = k; i < length; i++) {
+      if (logits[i]! < worst || !isWorse(0, i)) continue;
       swap(0, i);
       sink(0);
+      worst = logits[0]!;
     }
   }
 
+  /** Sorts the first n by comparing them. */
   #arrange(n: number): void {
     const { ids, logits } = this;
-    if (this.#order.length < n) this.#order = new Uint32Array(Math.max(n, 64));
-    const order = this.#order.subarray(0, n);
-    for (let i = 0; i < n; i++) order[i] = i;
+    const order = Uint32Array.from({ length: n }, (_, i) => i);
     order.sort((a, b) => logits[b]! - logits[a]! || ids[a]! - ids[b]!);
     const sortedIds = Int32Array.from(order, (i) => ids[i]!);
     const sortedLogits = Float32Array.from(order, (i) => logits[i]!);
     ids.set(sortedIds);
     logits.set(sortedLogits);
   }
+
+  /** Sorts all by counting the digits of their logits' bits, the lowest first; each pass keeps the order of equals. */
+  #arrangeMany(): void {
+    const { ids, logits, length } = this;
+    this.#scratch ??= createSortRoom(ids.length);
+    const { keys, otherKeys, otherIds, bits, words } = this.#scratch;
+    for (let i = 0; i < length; i++) {
+      bits[0] = logits[i]! + 0; // -0 is 0
+      const word = words[0]!;
+      // Integers that ascend as floats descend: bits of negative ones do, those of positive ones are turned over.
+      keys[i] = word >>> 31 === 1 ? word : ~word & 0x7fff_ffff;
+    }
+    if (this.order !== 'id')
+      radixSort({ keys: ids, values: keys, otherKeys: otherIds, otherValues: otherKeys }, length);
+    radixSort({ keys, values: ids, otherKeys, otherValues: otherIds }, length);
+    for (let i = 0; i < length; i++) {
+      const key = keys[i]!;
+      words[0] = key >>> 31 === 1 ? key : ~key & 0x7fff_ffff;
+      logits[i] = bits[0]!;
+    }
+  }
 }
+
+interface SortRoom {
+  readonly keys: Uint32Array;
+  readonly otherKeys: Uint32Array;
+  readonly otherIds: Int32Array;
+  /** A float and the bits it is made of. */
+  readonly bits: Float32Array;
+  readonly words: Uint32Array;
+}
+
+const createSortRoom = (n: number): SortRoom => {
+  const bits = new Float32Array(1);
+  return {
+    keys: new Uint32Array(n),
+    otherKeys: new Uint32Array(n),
+    otherIds: new Int32Array(n),
+    bits,
+    words: new Uint32Array(bits.buffer),
+  };
+};
+
+type Words = Uint32Array | Int32Array;
+
+/** Sorts the first n keys ascending, as unsigned numbers, and their values with them. */
+const radixSort = (
+  { keys, values, otherKeys, otherValues }: Record<'keys' | 'values' | 'otherKeys' | 'otherValues', Words>,
+  n: number,
+): void => {
+  const counts = new Uint32Array(2 ** DIGIT_BITS);
+  const mask = counts.length - 1;
+  let [fromKeys, fromValues, toKeys, toValues] = [keys, values, otherKeys, otherValues];
+  for (let shift = 0; shift < 32; shift += DIGIT_BITS) {
+    counts.fill(0);
+    for (let i = 0; i < n; i++) counts[(fromKeys[i]! >>> shift) & mask]!++;
+    let start = 0;
+    for (let digit = 0; digit < counts.length; digit++) {
+      const count = counts[digit]!;
+      counts[digit] = start;
+      start += count;
+    }
+    for (let i = 0; i < n; i++) {
+      const key = fromKeys[i]!;
+      const at = counts[(key >>> shift) & mask]!++;
+      toKeys[at] = key;
+      toValues[at] = fromValues[i]!;
+    }
+    [fromKeys, fromValues, toKeys, toValues] = [toKeys, toValues, fromKeys, fromValues];
+  }
+  // Three passes end in the other arrays.
+  keys.set(fromKeys.subarray(0, n));
+  values.set(fromValues.subarray(0, n));
+};

@@ -17,13 +17,13 @@ export const penalties = (c: Candidates, history: readonly number[], p: Penaltie
   const counts = new Map<number, number>();
   for (const id of history.slice(-p.lastN)) counts.set(id, (counts.get(id) ?? 0) + 1);
   if (counts.size === 0) return;
-  for (let i = 0; i < c.length; i++) {
-    const count = counts.get(c.ids[i]!);
-    if (count === undefined) continue;
+  for (const [id, count] of counts) {
+    const i = c.indexOf(id);
+    if (i === undefined) continue;
     const logit = c.logits[i]!;
     c.logits[i] = (logit > 0 ? logit / p.repeat : logit * p.repeat) - count * p.frequency - p.presence;
   }
-  c.isSorted = false;
+  c.changed();
 };
 
 export interface Dry {
@@ -60,13 +60,13 @@ export const dry = (c: Candidates, history: readonly number[], d: Dry): void => 
     longest.set(next, Math.max(n, longest.get(next) ?? 0));
   }
   if (longest.size === 0) return;
-  for (let i = 0; i < c.length; i++) {
-    const n = longest.get(c.ids[i]!);
-    if (n === undefined) continue;
+  for (const [id, n] of longest) {
+    const i = c.indexOf(id);
+    if (i === undefined) continue;
     const exponent = Math.min(n - d.allowedLength, maxExponent(d.base));
     c.logits[i] = c.logits[i]! - d.multiplier * d.base ** exponent;
   }
-  c.isSorted = false;
+  c.changed();
 };
 
 /** How far back from the end of the history a repetition may reach before a breaker begins. */

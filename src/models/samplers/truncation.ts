@@ -1,11 +1,11 @@
-/** Samplers that drop candidates. Each keeps at least `minKeep` (one, unless said otherwise). */
+/** Samplers that drop candidates. Where there is a `minKeep`, at least so many are kept. */
 import type { Candidates } from './candidates.ts';
 import type { Random } from './random.ts';
 
 /** Keeps the k likeliest (Fan et al. 2018); 0 or less keeps all. */
-export const topK = (c: Candidates, k: number, minKeep = 1): void => {
+export const topK = (c: Candidates, k: number): void => {
   if (k <= 0) c.sort();
-  else c.keepBest(Math.max(k, minKeep));
+  else c.keepBest(k);
 };
 
 /** Keeps the likeliest whose probabilities reach p together (Holtzman et al. 2019). */
@@ -40,16 +40,18 @@ export const typical = (c: Candidates, p: number, minKeep = 1): void => {
   c.softmax();
   let entropy = 0;
   for (let i = 0; i < c.length; i++) if (c.probs[i]! > 0) entropy -= c.probs[i]! * Math.log(c.probs[i]!);
-  const surprise = Array.from({ length: c.length }, (_, i) => Math.abs(-Math.log(c.probs[i]!) - entropy));
-  const order = [...surprise.keys()].sort((a, b) => surprise[a]! - surprise[b]!);
-  let sum = 0;
-  let n = 0;
-  for (const i of order) {
+  // Surprise grows along the candidates: the nearest ones lie on both sides of where it passes the entropy.
+  const away = (i: number): number => Math.abs(-Math.log(c.probs[i]!) - entropy);
+  let right = 0;
+  while (right < c.length && -Math.log(c.probs[right]!) < entropy) right++;
+  let left = right - 1;
+  const kept: number[] = [];
+  for (let sum = 0; kept.length < c.length && (sum <= p || kept.length < Math.max(1, minKeep)); ) {
+    const i = right >= c.length || (left >= 0 && away(left) <= away(right)) ? left-- : right++;
     sum += c.probs[i]!;
-    n++;
-    if (sum > p && n >= minKeep) break;
+    kept.push(i);
   }
-  c.pick(order.slice(0, n));
+  c.pick(kept);
 };
 
 /** Keeps logits within n standard deviations of the largest (Tang et al. 2024); 0 or less keeps all. */

@@ -1,5 +1,9 @@
 /** Text that nobody said: what a model makes up in silence or in a loop, and how it is recognised. */
-/** Why a segment was left out. */
+
+/**
+ * What speaks against a segment: nothing is to be heard for so long a text; or it came again and again, which people do
+ * too, so that only hearing it once more, without what came before, can tell.
+ */
 export type Suspicion = 'repeated' | 'silent';
 
 /** A text, and when it is said to have been said, in frames of 10 ms. */
@@ -17,7 +21,7 @@ export interface Guards {
   suspect(said: Said, seconds: number): Suspicion | undefined;
 }
 
-/** A text that came so often in a row, without a pause, is not said once more. */
+/** A text that came so often in a row, without a pause, is doubted when it comes once more. */
 const REPEATS = 3;
 /** Whoever says something again pauses longer, in frames. */
 const PAUSE = 20;
@@ -33,10 +37,23 @@ export const createGuards = (): Guards => {
       if (text === '') return undefined;
       nRepeat = text === last.text && from - last.to < PAUSE ? nRepeat + 1 : 0;
       last = { text, from, to };
-      if (nRepeat >= REPEATS) return 'repeated';
-      return seconds < text.length / FASTEST ? 'silent' : undefined;
+      if (seconds < text.length / FASTEST) return 'silent';
+      if (nRepeat < REPEATS) return undefined;
+      nRepeat = 0;
+      return 'repeated';
     },
   };
+};
+
+/** Whether two texts have half of their tokens in common: what is heard again may begin a word later. */
+export const isAlike = (a: readonly number[], b: readonly number[]): boolean => {
+  const rest = [...b];
+  const common = a.filter((id) => {
+    const i = rest.indexOf(id);
+    if (i >= 0) rest.splice(i, 1);
+    return i >= 0;
+  });
+  return 2 * common.length >= Math.max(a.length, b.length);
 };
 
 /** Brighter than the darkest place of a spectrogram by this much (0.2 powers of ten) is no digital silence. */

@@ -32,7 +32,7 @@ export interface Prompt {
   at(temperature: number): readonly number[];
   /** A window has been decoded from `prompt`; what counts of it is remembered. */
   said(prompt: readonly number[], sequence: Sequence, isSilence: boolean): void;
-  /** Forgets everything said before. */
+  /** Forgets what was said before; a text that is carried along stays. */
   forget(): void;
 }
 
@@ -41,7 +41,7 @@ const WITHOUT_CONTEXT = 0.5;
 
 export const createPrompt = (o: PromptOptions): Prompt => {
   const { maxContext, task, startOfPrevious } = o;
-  let fixed = o.carriesInitial ? lastOf(o.initial, Math.max(1, maxContext - 1)) : [];
+  const fixed = o.carriesInitial ? lastOf(o.initial, Math.max(1, maxContext - 1)) : [];
   let rolling = o.carriesInitial ? [] : o.initial;
   return {
     at(temperature) {
@@ -55,7 +55,6 @@ export const createPrompt = (o: PromptOptions): Prompt => {
       rolling = [...earlier, ...(isSilence ? [] : tokens.slice(0, nResult).map(({ id }) => id))];
     },
     forget() {
-      fixed = [];
       rolling = [];
     },
   };

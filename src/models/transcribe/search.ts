@@ -19,7 +19,18 @@ export type Strategy =
   | { readonly kind: 'greedy' }
   /** Each of the sequences draws with randomness of its own. */
   | { readonly kind: 'draw'; readonly temperature: number; readonly random: readonly Random[] }
-  | { readonly kind: 'beam'; readonly width: number };
+  | Beams;
+
+/** Several sequences followed at once. */
+export interface Beams {
+  readonly kind: 'beam';
+  readonly width: number;
+  /**
+   * The search ends with `width` times as many sequences, and goes on at full width until then (openai/whisper). If
+   * absent, each sequence that ends leaves one beam fewer (whisper.cpp).
+   */
+  readonly patience?: number;
+}
 
 export interface SearchOptions {
   readonly special: SpecialTokens;
@@ -51,13 +62,11 @@ export const search = async (
   o: SearchOptions,
 ): Promise<readonly Sequence[]> => {
   const found: Sequence[] = [];
-  const width = o.strategy.kind === 'beam' ? o.strategy.width : 1;
   let open = firstSequences(logits, o.strategy);
   for (let n = 0; open.length > 0; n++) {
     const candidates = open.flatMap((one, s) => continuations(one, s, o));
-    const kept = o.strategy.kind === 'beam' ? best(candidates, width - found.length) : candidates;
-    found.push(...kept.map(({ sequence }) => sequence).filter(({ state }) => state !== 'open'));
-    const going = kept.filter(({ sequence }) => sequence.state === 'open');
+    const { ended, going } = keptOf(candidates, found.length, o.strategy);
+    found.push(...ended.map(({ sequence }) => sequence));
     if (n + 1 >= o.bounds.maxTokens) return [...found, ...going.map(({ sequence }) => sequence)];
     if (going.length === 0) return found;
     o.check();
@@ -95,7 +104,8 @@ const idsOf = ({ logProbs }: Choice, s: number, strategy: Strategy): number[] =>
     case 'draw':
       return [drawn(logProbs, strategy.random[s]!)];
     case 'beam':
-      return largest(logProbs, strategy.width);
+      // One more than there are beams, with patience: one of them may end here.
+      return largest(logProbs, strategy.patience === undefined ? strategy.width : strategy.width + 1);
   }
 };
 
@@ -103,6 +113,32 @@ const tokenOf = (id: number, { logProbs, timestamp }: Choice, t: SpecialTokens):
   const logProb = logProbs[id]!;
   const p = Math.exp(logProb);
   return { id, p, logProb, timestamp: id >= t.firstTimestamp ? { ...timestamp, id, p } : timestamp };
+};
+
+interface Kept {
+  readonly ended: readonly Extended[];
+  readonly going: readonly Extended[];
+}
+
+/** Which of the candidates end the search's sequences, and which it follows on, where `nFound` have ended before. */
+const keptOf = (candidates: readonly Extended[], nFound: number, strategy: Strategy): Kept => {
+  const parted = (kept: readonly Extended[]): Kept => ({
+    ended: kept.filter(({ sequence }) => sequence.state !== 'open'),
+    going: kept.filter(({ sequence }) => sequence.state === 'open'),
+  });
+  if (strategy.kind !== 'beam') return parted(candidates);
+  const { width, patience } = strategy;
+  if (patience === undefined) return parted(best(candidates, width - nFound));
+  const { ended, going } = parted(untilOpen(best(candidates, candidates.length), width));
+  const wanted = Math.max(1, Math.round(width * patience)) - nFound;
+  return { ended: ended.slice(0, wanted), going: ended.length < wanted ? going : [] };
+};
+
+/** The first candidates, up to the one that is the nth that goes on. */
+const untilOpen = (ranked: readonly Extended[], n: number): readonly Extended[] => {
+  let left = n;
+  const end = ranked.findIndex(({ sequence }) => sequence.state === 'open' && --left === 0);
+  return end < 0 ? ranked : ranked.slice(0, end + 1);
 };
 
 /** The likeliest sequences, the likeliest first; of equals the one found first. */

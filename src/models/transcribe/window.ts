@@ -15,6 +15,10 @@ export interface DecodingOptions {
   readonly bestOf: number;
   /** Sequences followed at temperature 0; 1 is greedy. */
   readonly beamSize: number;
+  /** How many times as many beams must end before the best is taken; see Beams. */
+  readonly patience?: number;
+  /** How much a long text is favoured (Wu et al. 2016, equation 14); the mean of log-probabilities decides if absent. */
+  readonly lengthPenalty?: number;
   /** Repeating itself more than this (in nats) is failure. */
   readonly entropyThreshold: number;
   /** Less certain than this, on average, is failure, unless nothing seems to be said. */
@@ -79,25 +83,29 @@ const strategyAt = (temperature: number, o: DecodingOptions): Strategy => {
     const random = Array.from({ length: o.bestOf }, (_, i) => createRandom(o.seed + i));
     return { kind: 'draw', temperature, random };
   }
-  return o.beamSize > 1 ? { kind: 'beam', width: o.beamSize } : { kind: 'greedy' };
+  if (o.beamSize === 1) return { kind: 'greedy' };
+  return { kind: 'beam', width: o.beamSize, ...(o.patience !== undefined && { patience: o.patience }) };
 };
 
 interface Judged {
   readonly sequence: Sequence;
   readonly score: Score;
+  /** What the best of several sequences has most of. */
+  readonly rank: number;
   readonly isFailed: boolean;
   readonly repeats: boolean;
 }
 
 const judged = (sequence: Sequence, o: DecodingOptions): Judged => {
   if (sequence.state === 'failed') {
-    return { sequence, score: { avgLogProb: NEVER, entropy: 0 }, isFailed: true, repeats: false };
+    return { sequence, score: { avgLogProb: NEVER, entropy: 0 }, rank: NEVER, isFailed: true, repeats: false };
   }
   const score = scoreOf(sequence);
   const repeats = sequence.nResult > ENTROPY_TOKENS && score.entropy < o.entropyThreshold;
   return {
     sequence: { ...sequence, tokens: sequence.tokens.slice(0, sequence.nResult) },
     score,
+    rank: rankOf(score, sequence.nResult, o.lengthPenalty),
     isFailed: repeats,
     repeats,
   };
@@ -105,10 +113,15 @@ const judged = (sequence: Sequence, o: DecodingOptions): Judged => {
 
 const NEVER = Number.NEGATIVE_INFINITY;
 
-/** The most certain sequence that did not fail; where all did, the first. */
+const rankOf = ({ avgLogProb }: Score, nToken: number, lengthPenalty: number | undefined): number =>
+  lengthPenalty === undefined || nToken === 0
+    ? avgLogProb
+    : (avgLogProb * nToken) / ((5 + nToken) / 6) ** lengthPenalty;
+
+/** The sequence that ranks first of those that did not fail; where all did, the first. */
 const bestOf = (ranked: readonly Judged[]): Judged => {
   const [first] = ranked;
   if (!first) throw new Error('the search found nothing');
   const good = ranked.filter(({ isFailed }) => !isFailed);
-  return good.reduce((a, b) => (b.score.avgLogProb > a.score.avgLogProb ? b : a), good[0] ?? first);
+  return good.reduce((a, b) => (b.rank > a.rank ? b : a), good[0] ?? first);
 };

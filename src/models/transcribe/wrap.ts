@@ -1,9 +1,11 @@
-/** Long segments cut into short ones (whisper.cpp's --max-len). */
+/** Long segments cut into short ones, by characters (whisper.cpp's --max-len) or by words. */
 import type { Segment, TimedToken } from './segments.ts';
 
 export interface WrapOptions {
   /** Characters of a segment at most, where its tokens allow. */
   readonly maxLength: number;
+  /** Words of a segment at most. */
+  readonly maxWords: number;
   /** Cut only before a word, not within one. */
   readonly atWords: boolean;
   /** Ids from here on are no text. */
@@ -18,18 +20,22 @@ export const wrapped = (segment: Segment, o: WrapOptions): Segment[] => {
   let { from } = segment;
   let tokens: TimedToken[] = [];
   let length = 0;
+  let nWord = 0;
   const close = (to: number, isLast: boolean) => {
     const shown = tokens.map(({ id }) => id).filter((id) => id < o.endOfText);
     pieces.push({ ...segment, from, to, tokens, shown, isTurn: isLast && segment.isTurn });
   };
   for (const token of segment.tokens) {
     const bytes = token.id < o.endOfText ? o.bytesOf(token.id) : undefined;
-    if (bytes && tokens.length > 0 && length + nCharacter(bytes) > o.maxLength && mayCutBefore(bytes, o.atWords)) {
+    const isWord = bytes?.[0] === SPACE;
+    const isTooLong = bytes && length + nCharacter(bytes) > o.maxLength && mayCutBefore(bytes, o.atWords);
+    if (tokens.length > 0 && (isTooLong || (isWord && nWord >= o.maxWords))) {
       const at = token.from ?? from;
       close(at, false);
-      [from, tokens, length] = [at, [], 0];
+      [from, tokens, length, nWord] = [at, [], 0, 0];
     }
     tokens.push(token);
+    if (isWord) nWord++;
     if (bytes) length += nCharacter(bytes);
   }
   close(segment.to, true);
