@@ -41,6 +41,7 @@ export const prepareWriter = (
     sampling,
     tokenizer,
     nCtx,
+    whenFull: flags['context-shift'] ? { kind: 'forget', keep: flags.keep } : { kind: 'end' },
     loadMs: model.loadMs,
     stops: stops.filter((text) => text !== ''),
     nPredict: flags.predict,
