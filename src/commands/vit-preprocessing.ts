@@ -38,9 +38,8 @@ const recipes: Readonly<Record<'timm' | 'hf' | 'vit.cpp', (imageSize: number) =>
   }),
 };
 
-type Flags = Pick<
-  VitFlags,
-  'preprocess' | 'interpolation' | 'crop-pct' | 'crop-mode' | 'mean' | 'std' | 'exif' | 'alpha'
+type Flags = Partial<
+  Pick<VitFlags, 'preprocess' | 'interpolation' | 'crop-pct' | 'crop-mode' | 'mean' | 'std' | 'exif' | 'alpha'>
 >;
 
 /** The recipe for a model of this file and these flags. */
