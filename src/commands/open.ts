@@ -5,6 +5,7 @@ import { GraphBuilder } from '../graph/builder.ts';
 import type { Device, Wish } from '../graph/device/device.ts';
 import { deviceId } from '../graph/device/device.ts';
 import type { Progress } from '../graph/device/files.ts';
+import type { Session } from '../graph/device/session.ts';
 import { openSession } from '../graph/device/session.ts';
 import type { Graph } from '../graph/graph.ts';
 import { cacheBytes } from '../graph/graph.ts';
@@ -12,6 +13,7 @@ import { Hparams } from '../graph/hparams.ts';
 import type { Program } from '../graph/lower/lower.ts';
 import { lower } from '../graph/lower/lower.ts';
 import type { Compute } from '../graph/lower/target.ts';
+import { sized } from '../graph/tensor.ts';
 import type { MetadataValue, WeightSource } from '../graph/weights.ts';
 import type { GgufFile } from '../io/gguf/reader.ts';
 import { openGguf } from '../io/gguf/reader.ts';
@@ -67,7 +69,18 @@ export interface OpenOptions extends PlacementOptions {
   detail(line: string): void;
 }
 
+/** What the session keeps between runs, as rows that other runs can go on from. */
+export interface ModelCache {
+  readonly states: readonly { readonly name: string; readonly rowBytes: number }[];
+  /** Rows at positions below `nRow`, by state. */
+  read(nRow: number): Promise<Readonly<Record<string, Uint8Array>>>;
+  write(rows: Readonly<Record<string, Uint8Array>>): Promise<void>;
+}
+
 export interface TextModelFile {
+  /** The files that it lies in. */
+  readonly parts: readonly string[];
+  readonly cache: ModelCache;
   readonly metadata: ReadonlyMap<string, MetadataValue>;
   readonly tokenizer: Tokenizer;
   readonly decoder: Decoder;
@@ -182,6 +195,8 @@ export const openText = (path: string, options: OpenOptions): Promise<TextModelF
     const runner = stats ? watched(session, stats) : session;
     const { nVocab, nEmbd } = h;
     return {
+      parts: stored.parts,
+      cache: cacheOf(session),
       metadata: file.metadata,
       tokenizer,
       decoder: createDecoder(runner, { nVocab, nTokenPerRun }),
@@ -198,6 +213,15 @@ export const openText = (path: string, options: OpenOptions): Promise<TextModelF
       },
     };
   });
+
+const cacheOf = ({ program, readCache, writeCache }: Session): ModelCache => ({
+  states: (program.cache?.states ?? []).map((state) => ({
+    name: state.name,
+    rowBytes: sized(state, { ...program.sizes, B: 1, nCtx: 1 }).bytes,
+  })),
+  read: readCache,
+  write: writeCache,
+});
 
 /** A session whose runs are counted. */
 const watched = (session: Runner, stats: ExpertStats): Runner => ({
