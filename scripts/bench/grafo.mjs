@@ -17,6 +17,7 @@ export const openGrafo = async (file, threads) => {
     strictDevice: false,
     threads,
     compute: 'auto',
+    activations: 'auto',
     fused: true,
     nCtx: CONTEXT,
     cache: true,

@@ -1,8 +1,8 @@
 /** A text model's file, opened: read, built, lowered and loaded on the chosen device. */
 import { UserError } from '../errors.ts';
 import { GraphBuilder } from '../graph/builder.ts';
-import type { Device, Wish } from '../graph/device/device.ts';
-import { deviceId } from '../graph/device/device.ts';
+import type { Activations, Device, Wish } from '../graph/device/device.ts';
+import { deviceId, targetOn } from '../graph/device/device.ts';
 import type { Progress } from '../graph/device/files.ts';
 import { openSession } from '../graph/device/session.ts';
 import type { Graph } from '../graph/graph.ts';
@@ -36,6 +36,7 @@ export interface PlacementOptions {
   readonly threads: number;
   readonly compute: 'auto' | Compute;
   readonly fused: boolean;
+  readonly activations: Activations;
   /** Whether prepared weights are kept for later starts. */
   readonly cache: boolean;
   readonly progress?: Progress;
@@ -107,8 +108,9 @@ export const openText = (path: string, options: OpenOptions): Promise<TextModelF
 
     const compute = options.compute === 'auto' ? 'block' : options.compute;
     const keeping = options.cache ? await keepingOf(path, stored.parts, options.notice) : undefined;
+    const target = targetOn(device, { ...options, compute });
     const load = (graph: Graph) =>
-      openSession(lower(graph, { provider: device.provider, compute, fused: options.fused }, { nCtx, B: 1 }), device, {
+      openSession(lower(graph, target, { nCtx, B: 1 }), device, {
         threads: options.threads,
         cacheFolder: cacheFolder(),
         strict: options.strictDevice,

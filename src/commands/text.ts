@@ -92,6 +92,7 @@ const openModel = async (
       strictDevice: flags['strict-device'],
       threads: flags.threads ?? physicalCores(),
       compute: flags.compute,
+      activations: flags.activations,
       fused: flags['flash-attn'] !== 'off',
       cache: flags.cache,
       nCtx: flags.perplexity !== undefined && flags['ctx-size'] === 0 ? PERPLEXITY_CTX : flags['ctx-size'],

@@ -2,8 +2,8 @@
 import { statSync } from 'node:fs';
 import { UserError } from '../errors.ts';
 import { GraphBuilder } from '../graph/builder.ts';
-import type { Device, Wish } from '../graph/device/device.ts';
-import { deviceId } from '../graph/device/device.ts';
+import type { Activations, Device, Wish } from '../graph/device/device.ts';
+import { deviceId, targetOn } from '../graph/device/device.ts';
 import type { Progress } from '../graph/device/files.ts';
 import { openSession } from '../graph/device/session.ts';
 import { lower } from '../graph/lower/lower.ts';
@@ -24,6 +24,7 @@ export interface OpenVitOptions {
   readonly threads: number;
   readonly compute: 'auto' | Compute;
   readonly fused: boolean;
+  readonly activations: Activations;
   /** Whether prepared weights are kept for later starts. */
   readonly cache: boolean;
   /** Side of the images, where it is not the one the model was trained on. */
@@ -60,10 +61,10 @@ export const openImageModel = async (path: string, options: OpenVitOptions): Pro
 
     const weightBytes = [...file.tensors.values()].reduce((sum, t) => sum + t.byteLength, 0);
     const { device, why } = await findDevice(options.wish, weightBytes);
-    const compute = options.compute === 'auto' ? 'f32' : options.compute;
+    const compute = options.compute === 'auto' ? imageCompute(device, options.activations) : options.compute;
     if (compute === 'int8' && device.provider !== 'cpu')
       throw new UserError('device', `compute int8 does not run on ${deviceId(device)}`, 'use --device cpu with it');
-    const program = lower(g.build(), { provider: device.provider, compute, fused: options.fused }, {});
+    const program = lower(g.build(), targetOn(device, { ...options, compute }), {});
     const isFile = statSync(path).isFile(); // a folder of several is read anew each time
     const keeping = options.cache && isFile ? await keepingOf(path, [path], options.notice) : undefined;
     const session = await openSession(program, device, {
@@ -91,6 +92,10 @@ export const openImageModel = async (path: string, options: OpenVitOptions): Pro
     await file.close();
   }
 };
+
+/** Exact where nothing else is asked for, but for cards that compute in float16: there it is what they are fast in. */
+export const imageCompute = ({ hasHalves = false }: Device, activations: Activations): Compute =>
+  hasHalves && activations !== 'f32' ? 'block' : 'f32';
 
 /** Hyperparameters and weights of a source that says it is a ViT. */
 export const readVit = (path: string, source: WeightSource) => {

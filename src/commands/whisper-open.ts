@@ -2,7 +2,7 @@
 import { UserError } from '../errors.ts';
 import { GraphBuilder } from '../graph/builder.ts';
 import type { Device } from '../graph/device/device.ts';
-import { deviceId } from '../graph/device/device.ts';
+import { deviceId, targetOn } from '../graph/device/device.ts';
 import type { Session } from '../graph/device/session.ts';
 import { openSession } from '../graph/device/session.ts';
 import { lower } from '../graph/lower/lower.ts';
@@ -73,7 +73,7 @@ export const openSpeech = async (path: string, o: OpenSpeechOptions): Promise<Sp
       const g = new GraphBuilder(name);
       whisper.graphs[name](g, { h, w });
       const fused = o.fused && takesFusedKernels(name, device.provider);
-      const program = lower(g.build(), { provider: device.provider, compute, fused }, sizes);
+      const program = lower(g.build(), targetOn(device, { compute, fused, activations: o.activations }), sizes);
       const session = await openSession(program, device, {
         threads: o.threads,
         cacheFolder: cacheFolder(),

@@ -98,6 +98,7 @@ const openModel = async (
       strictDevice: flags['strict-device'],
       threads: flags.threads ?? physicalCores(),
       compute: flags.compute,
+      activations: flags.activations,
       fused: flags['flash-attn'] !== 'off' && !flags['no-flash-attn'],
       cache: flags.cache,
       audioCtx: flags['audio-ctx'],

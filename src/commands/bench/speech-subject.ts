@@ -178,6 +178,7 @@ const openTranscriber = (
     threads: placement.threads,
     compute: placement.compute,
     fused: placement.flashAttention !== 'off',
+    activations: placement.activations,
     cache: false,
     audioCtx: 0,
     nSequence: BEAMS.nSequence,

@@ -238,21 +238,24 @@ const fusedInputs = (cache: CacheSpec | undefined, inputs: Inputs): Feeds => {
   };
 };
 
+/** float32, or the bits of float16. */
+type StateData = Float32Array | Uint16Array;
+
 /** The part of a state `[B, ...]` that holds its first sequences; the same memory. */
 const firstOf = (state: OrtTensor, nSeq: number): OrtTensor => {
   const dims = [nSeq, ...state.dims.slice(1)];
-  return new OrtTensor('float32', (state.data as Float32Array).subarray(0, elements(dims)), dims);
+  return new OrtTensor(state.type, (state.data as StateData).subarray(0, elements(dims)), dims);
 };
 
 /** Copies rows 0 up to `nRow` of a state `[B, n, nCtx, d]` from each sequence's parent, all at once. */
 const copyRows = (state: OrtTensor, parents: readonly number[], nRow: number): void => {
   const [, nHead, nCtx, d] = state.dims as [number, number, number, number];
-  const data = state.data as Float32Array;
+  const data = state.data as StateData;
   const at = (s: number, h: number) => (s * nHead + h) * nCtx * d;
   for (let h = 0; h < nHead; h++) {
     const rows = new Map([...new Set(parents)].map((p) => [p, data.slice(at(p, h), at(p, h) + nRow * d)]));
     parents.forEach((parent, s) => {
-      if (parent !== s) data.set(rows.get(parent) as Float32Array, at(s, h));
+      if (parent !== s) data.set(rows.get(parent) as StateData, at(s, h));
     });
   }
 };
@@ -261,7 +264,7 @@ const copyRows = (state: OrtTensor, parents: readonly number[], nRow: number): v
 const writeRows = (state: OrtTensor, rows: OrtTensor, positions: HostTensor): void => {
   const [nSeq, nHead, nToken, d] = rows.dims as [number, number, number, number];
   const nCtx = state.dims[2] as number;
-  const [from, to] = [rows.data as Float32Array, state.data as Float32Array];
+  const [from, to] = [rows.data as StateData, state.data as StateData];
   for (let s = 0; s < nSeq; s++) {
     for (let h = 0; h < nHead; h++) {
       for (let t = 0; t < nToken; t++) {
