@@ -23,7 +23,7 @@ import type { Speculation } from '../models/speculation.ts';
 import { createSpeculation } from '../models/speculation.ts';
 import { watchExperts } from '../models/watch-experts.ts';
 import { contextLength } from './context-length.ts';
-import { findDevice } from './devices.ts';
+import { findDevice, noticeFallbacks } from './devices.ts';
 import { createExpertStats, type ExpertStats } from './expert-stats.ts';
 import { keepingOf } from './keeping.ts';
 import { cacheFolder } from './options.ts';
@@ -121,6 +121,7 @@ export const openText = (path: string, options: OpenOptions): Promise<TextModelF
     const next = nextGraph && (await load(nextGraph));
     const where = device.provider === 'cpu' ? `${device.name}, using ${options.threads}` : device.name;
     options.notice(`${deviceId(device)} (${where}): ${why}; compute ${compute}, context ${nCtx}`);
+    noticeFallbacks(device, [session, ...(next ? [next] : [])], options.notice);
     const stats = options.expertStats ? createExpertStats(experts, file.tensors) : undefined;
     const runner = stats ? watched(session, stats) : session;
     const { nVocab, nEmbd } = h;

@@ -3,7 +3,7 @@ import { statSync } from 'node:fs';
 import { UserError } from '../errors.ts';
 import { GraphBuilder } from '../graph/builder.ts';
 import type { Activations, Device, Wish } from '../graph/device/device.ts';
-import { deviceId, targetOn } from '../graph/device/device.ts';
+import { attendsWidely, deviceId, targetOn } from '../graph/device/device.ts';
 import type { Progress } from '../graph/device/files.ts';
 import { openSession } from '../graph/device/session.ts';
 import { lower } from '../graph/lower/lower.ts';
@@ -14,7 +14,7 @@ import type { Classifier } from '../models/classifier.ts';
 import { createClassifier } from '../models/classifier.ts';
 import { readModel } from '../models/definition.ts';
 import { vit } from '../models/vit.ts';
-import { findDevice } from './devices.ts';
+import { findDevice, noticeFallbacks } from './devices.ts';
 import { keepingOf } from './keeping.ts';
 import { cacheFolder } from './options.ts';
 
@@ -64,7 +64,11 @@ export const openImageModel = async (path: string, options: OpenVitOptions): Pro
     const compute = options.compute === 'auto' ? imageCompute(device, options.activations) : options.compute;
     if (compute === 'int8' && device.provider !== 'cpu')
       throw new UserError('device', `compute int8 does not run on ${deviceId(device)}`, 'use --device cpu with it');
-    const program = lower(g.build(), targetOn(device, { ...options, compute }), {});
+    const program = lower(
+      g.build(),
+      targetOn(device, { ...options, compute, fused: options.fused && attendsWidely(device) }),
+      {},
+    );
     const isFile = statSync(path).isFile(); // a folder of several is read anew each time
     const keeping = options.cache && isFile ? await keepingOf(path, [path], options.notice) : undefined;
     const session = await openSession(program, device, {
@@ -76,6 +80,7 @@ export const openImageModel = async (path: string, options: OpenVitOptions): Pro
     });
     const where = device.provider === 'cpu' ? `${device.name}, using ${options.threads}` : device.name;
     options.notice(`${deviceId(device)} (${where}): ${why}; compute ${compute}, images of ${h.imageSize} pixels`);
+    noticeFallbacks(device, [session], options.notice);
     return {
       metadata: file.metadata,
       classifier: createClassifier(session, h.imageSize),

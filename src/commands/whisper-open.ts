@@ -2,11 +2,11 @@
 import { UserError } from '../errors.ts';
 import { GraphBuilder } from '../graph/builder.ts';
 import type { Device } from '../graph/device/device.ts';
-import { deviceId, targetOn } from '../graph/device/device.ts';
+import { attendsWidely, deviceId, targetOn } from '../graph/device/device.ts';
 import type { Session } from '../graph/device/session.ts';
 import { openSession } from '../graph/device/session.ts';
 import { lower } from '../graph/lower/lower.ts';
-import type { Compute, Provider } from '../graph/lower/target.ts';
+import type { Compute } from '../graph/lower/target.ts';
 import type { MetadataValue } from '../graph/weights.ts';
 import type { MelBank } from '../io/audio/mel.ts';
 import { melBank, slaneyFilters } from '../io/audio/mel.ts';
@@ -21,7 +21,7 @@ import type { SpeechModel } from '../models/transcribe/speech-model.ts';
 import { createSpeechModel } from '../models/transcribe/speech-model.ts';
 import type { WhisperHparams } from '../models/whisper.ts';
 import { whisper, withAudioContext } from '../models/whisper.ts';
-import { findDevice } from './devices.ts';
+import { findDevice, noticeFallbacks } from './devices.ts';
 import { keepingOf } from './keeping.ts';
 import type { PlacementOptions } from './open.ts';
 import { cacheFolder } from './options.ts';
@@ -72,7 +72,7 @@ export const openSpeech = async (path: string, o: OpenSpeechOptions): Promise<Sp
     const open = async (name: keyof typeof whisper.graphs, sizes: Readonly<Record<string, number>> = {}) => {
       const g = new GraphBuilder(name);
       whisper.graphs[name](g, { h, w });
-      const fused = o.fused && takesFusedKernels(name, device.provider);
+      const fused = o.fused && takesFusedKernels(name, device);
       const program = lower(g.build(), targetOn(device, { compute, fused, activations: o.activations }), sizes);
       const session = await openSession(program, device, {
         threads: o.threads,
@@ -100,6 +100,7 @@ export const openSpeech = async (path: string, o: OpenSpeechOptions): Promise<Sp
     };
     const where = device.provider === 'cpu' ? `${device.name}, using ${o.threads}` : device.name;
     o.notice(`${deviceId(device)} (${where}): ${why}; compute ${compute}`);
+    noticeFallbacks(device, sessions, o.notice);
     return {
       stored,
       h,
@@ -120,8 +121,8 @@ export const openSpeech = async (path: string, o: OpenSpeechOptions): Promise<Sp
 };
 
 /** Whether a graph may use fused kernels: beams go on from each other in memory that only the CPU's leave to us. */
-export const takesFusedKernels = (name: string, provider: Provider): boolean =>
-  provider === 'cpu' || name !== 'decoder';
+export const takesFusedKernels = (name: string, device: Device): boolean =>
+  device.provider === 'cpu' || (name !== 'decoder' && attendsWidely(device));
 
 /** All that is promised, once nothing is under way any more: what was opened can then be closed if something failed. */
 const all = async <const P extends readonly Promise<Session>[]>(promises: P): Promise<{ [K in keyof P]: Session }> => {

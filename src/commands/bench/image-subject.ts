@@ -1,5 +1,6 @@
 /** An image model under measurement: images of noise, so many at once. */
 import { GraphBuilder } from '../../graph/builder.ts';
+import { attendsWidely } from '../../graph/device/device.ts';
 import { cost } from '../../graph/graph.ts';
 import { createClassifier } from '../../models/classifier.ts';
 import { vit } from '../../models/vit.ts';
@@ -18,7 +19,7 @@ export const loadImages = async (model: BenchModel, options: LoadOptions): Promi
   const g = new GraphBuilder('vit');
   vit.graphs.classify(g, { h, w });
   const graph = g.build();
-  const part = { graph, sizes: {}, fused: placement.flashAttention !== 'off' };
+  const part = { graph, sizes: {}, fused: placement.flashAttention !== 'off' && attendsWidely(device) };
   const compute = placement.compute === 'auto' ? imageCompute(device, placement.activations) : placement.compute;
   const { sessions, loaded, close } = await loadParts(model, { classify: part }, compute, options);
   const { classify: session } = sessions;

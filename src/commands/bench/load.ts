@@ -11,6 +11,7 @@ import { lower } from '../../graph/lower/lower.ts';
 import type { Compute } from '../../graph/lower/target.ts';
 import type { Sizes } from '../../graph/tensor.ts';
 import { sized } from '../../graph/tensor.ts';
+import { noticeFallbacks } from '../devices.ts';
 import { cacheFolder } from '../options.ts';
 import type { Placement } from './cases.ts';
 import type { BenchModel } from './model.ts';
@@ -22,6 +23,8 @@ export interface LoadOptions {
   readonly strictDevice: boolean;
   /** Whether a second start, with weights that the first one kept, is timed too. */
   readonly warmLoad: boolean;
+  /** One line for a person. */
+  notice(line: string): void;
   /** Told of weights as they are prepared; throws to stop. */
   progress(done: number, total: number): void;
 }
@@ -69,6 +72,8 @@ export const loadParts = async <N extends string>(
     const cold = times(sessions);
     if (kept !== undefined) for (const [, session] of sessions) await session.close();
     const open = kept === undefined ? sessions : await openAll(model, programs, options, kept);
+    const all = open.map(([, session]) => session);
+    noticeFallbacks(device, all, options.notice);
     const warm = times(open);
     return {
       sessions: Object.fromEntries(open) as Record<N, Session>,
@@ -79,6 +84,7 @@ export const loadParts = async <N extends string>(
         cacheType: programs.some(([, { target }]) => target.halves) ? 'f16' : 'f32',
         ...cold,
         ...(kept !== undefined && { warmLoadMs: warm.prepareMs + warm.createMs }),
+        nFallback: all.flatMap(({ opening }) => opening.fallbacks).reduce((n, { count }) => n + count, 0),
         weightBytes: programs.reduce((sum, [, program]) => sum + program.weightBytes, 0),
       },
       close: async () => {

@@ -87,6 +87,12 @@ export const chooseDevice = (
   throw new UserError('device', 'no device is available');
 };
 
+/**
+ * Whether the fused kernel may be used for attention among many tokens at once: ONNX Runtime's for WebGPU shares values
+ * within subgroups from 32 tokens on, and silently goes wrong where these are as narrow as a software renderer's.
+ */
+export const attendsWidely = ({ isSoftware = false }: Device): boolean => !isSoftware;
+
 /** What is computed between weights; 'auto' is float16 where the device has it and nobody asks for exact arithmetic. */
 export type Activations = 'auto' | 'f32' | 'f16';
 

@@ -2,13 +2,20 @@
  * One ONNX Runtime session with its kept state. This file and list.ts are all that know onnxruntime-node; the engine
  * blocks the thread that calls it, so commands talk to it through a worker (session.ts).
  */
+import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { InferenceSession, Tensor as OrtTensor } from 'onnxruntime-node';
+import { messageOf } from '../../errors.ts';
 import type { CacheSpec } from '../lower/cache-plan.ts';
 import type { NamedType } from '../lower/emitter.ts';
 import type { Program } from '../lower/lower.ts';
 import type { Provider } from '../lower/target.ts';
 import type { DType, Shape, Sizes } from '../tensor.ts';
 import { elements, resolve } from '../tensor.ts';
+import type { Fallback } from './fallbacks.ts';
+import { FALLS_BACK, fallbacksIn } from './fallbacks.ts';
+import { sampleInputs } from './sample.ts';
 
 export type HostData = Float32Array | BigInt64Array | Int32Array | Uint8Array | Uint16Array;
 
@@ -58,33 +65,49 @@ export class Engine {
   readonly #session: InferenceSession;
   readonly #program: EngineProgram;
   readonly #states: Feeds;
+  #fallbacks: readonly Fallback[] = [];
   #held: Inputs = {};
   #stop: string | undefined;
 
-  private constructor(session: InferenceSession, options: EngineOptions, states: Feeds) {
+  private constructor(session: InferenceSession, { program }: EngineOptions, states: Feeds) {
     this.#session = session;
-    this.#program = options.program;
-    this.#stop = options.program.stop;
+    this.#program = program;
+    this.#stop = program.stop;
     this.#states = states;
   }
 
   /** Creates the session; throws what the runtime throws when the provider does not start. */
   static async open(options: EngineOptions): Promise<Engine> {
-    const { provider, index, program } = options;
     // Before the session: memory that loading has used and freed would have to be cleared, fresh memory is zero already.
-    const states = freshStates(program);
-    const session = await InferenceSession.create(options.model, {
-      executionProviders: [providerOption(provider, index)],
-      graphOptimizationLevel: 'all',
-      intraOpNumThreads: options.threads,
-      interOpNumThreads: 1,
-      logSeverityLevel: 4,
-      // On the CPU there is nothing to fall back from.
-      extra: { session: { ...(options.strict && provider !== 'cpu' && { disable_cpu_ep_fallback: '1' }) } },
-      ...(provider === 'webgpu' && { preferredOutputLocation: locations(program) }),
-      ...(options.profilePrefix && { enableProfiling: true, profileFilePrefix: options.profilePrefix }),
-    });
-    return new Engine(session, options, states);
+    const states = freshStates(options.program);
+    const open = async (o: EngineOptions) => new Engine(await createSession(o), o, states);
+    if (options.provider === 'cpu' || options.strict || options.profilePrefix) return open(options);
+    try {
+      return await open({ ...options, strict: true });
+    } catch (error) {
+      if (!messageOf(error).includes(FALLS_BACK)) throw error;
+    }
+    const folder = await mkdtemp(join(tmpdir(), 'grafo-fallbacks-'));
+    try {
+      const engine = await open({ ...options, profilePrefix: join(folder, 'run') });
+      await engine.#findFallbacks(folder);
+      return engine;
+    } finally {
+      await rm(folder, { recursive: true, force: true });
+    }
+  }
+
+  /** What of each run the processor does although the program is on another device. */
+  get fallbacks(): readonly Fallback[] {
+    return this.#fallbacks;
+  }
+
+  /** By a run with inputs that mean nothing, while the session writes its profile into this folder. */
+  async #findFallbacks(folder: string): Promise<void> {
+    await this.run(sampleInputs(this.#program));
+    this.endProfile();
+    const [file = ''] = await readdir(folder);
+    this.#fallbacks = fallbacksIn(JSON.parse(await readFile(join(folder, file), 'utf8')));
   }
 
   /** Inputs that every later run brings, until they are held anew. */
@@ -170,6 +193,19 @@ export class Engine {
     return sizes;
   }
 }
+
+const createSession = ({ model, program, provider, ...o }: EngineOptions): Promise<InferenceSession> =>
+  InferenceSession.create(model, {
+    executionProviders: [providerOption(provider, o.index)],
+    graphOptimizationLevel: 'all',
+    intraOpNumThreads: o.threads,
+    interOpNumThreads: 1,
+    logSeverityLevel: 4,
+    // On the CPU there is nothing to fall back from.
+    extra: { session: { ...(o.strict && provider !== 'cpu' && { disable_cpu_ep_fallback: '1' }) } },
+    ...(provider === 'webgpu' && { preferredOutputLocation: locations(program) }),
+    ...(o.profilePrefix && { enableProfiling: true, profileFilePrefix: o.profilePrefix }),
+  });
 
 const freshStates = ({ cache, sizes }: EngineProgram): Feeds =>
   Object.fromEntries((cache?.states ?? []).map((s) => [s.name, zeros(s, sizes)]));
