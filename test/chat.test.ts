@@ -4,6 +4,7 @@ import { UserError } from '../src/errors.ts';
 import type { MetadataValue } from '../src/graph/weights.ts';
 import { builtinTemplateNames } from '../src/io/text/builtin-templates.ts';
 import { type ChatMessage, chatTemplate, encodeChat, findChatTemplate } from '../src/io/text/chat.ts';
+import { opensThought } from '../src/io/text/thoughts.ts';
 import { readTokenizer } from '../src/io/text/tokenizer.ts';
 import fixture from './fixtures/templates-builtin.json' with { type: 'json' };
 import { sharedData } from './shared-data.ts';
@@ -156,6 +157,26 @@ describe('a Jinja template', () => {
     expect(render(source, { now: new Date(2024, 6, 6, 7, 8, 9) })).toBe(
       '06 Jul 2024|Saturday Sat, July|24-07-06 07:08:09|100% %q',
     );
+  });
+
+  it('of the kind that DeepSeek-V3.1 carries begins a thought where it is asked to, and drops those of the past', () => {
+    const source = [
+      '{%- if not thinking is defined %}{% set thinking = false %}{% endif -%}',
+      "{%- for m in messages %}{% if m.role == 'user' %}<｜User｜>{{ m.content }}{% else -%}",
+      "<｜Assistant｜></think>{{ m.content.split('</think>')[-1] }}<｜end▁of▁sentence｜>{% endif %}{% endfor -%}",
+      "{%- if add_generation_prompt %}<｜Assistant｜>{{ '<think>' if thinking else '</think>' }}{% endif -%}",
+    ].join('\n');
+    const messages: readonly ChatMessage[] = [
+      { role: 'user', content: '1+1?' },
+      { role: 'assistant', content: '<think>easy</think>2' },
+      { role: 'user', content: '2+2?' },
+    ];
+    const past = '<｜User｜>1+1?<｜Assistant｜></think>2<｜end▁of▁sentence｜><｜User｜>2+2?<｜Assistant｜>';
+    const prompts = [undefined, { thinking: true }].map((kwargs) =>
+      chatTemplate(source).render(messages, { ...plain, ...(kwargs && { kwargs }) }),
+    );
+    expect(prompts).toEqual([`${past}</think>`, `${past}<think>`]);
+    expect(prompts.map(opensThought)).toEqual([false, true]);
   });
 
   it('takes further variables, which cannot replace the conversation', () => {

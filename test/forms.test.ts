@@ -85,6 +85,15 @@ describe.each(['f32', 'bf16', 'q4_0', 'q4_k', 'q6_k'])('a product in int8 with w
     expect(error).toBeGreaterThan(1e-6);
   });
 
+  it('leaves a token as it is beside one of far larger values', async () => {
+    const { weight, values } = await matrix(type, 256);
+    const x = noise([1, 2, 256], 1);
+    const beside = { ...x, values: x.values.map((value, i) => (i < 256 ? 1000 * value : value)) };
+    const expected = productOf(beside, values);
+    const found = await linearOf(weight, beside, int8);
+    expect(nmse(found.subarray(N_OUT), expected.subarray(N_OUT))).toBeLessThan(5e-4);
+  });
+
   it('takes rows of a larger matrix', async () => {
     const { weight, values } = await matrix(type, 256);
     const x = noise([1, 2, 256], 1);

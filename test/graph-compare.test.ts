@@ -5,6 +5,7 @@ import { describe, expect, it } from 'vitest';
 import { comparison } from '../src/commands/graph-compare.ts';
 import type { Comparison } from '../src/graph/print/compare.ts';
 import { diffViews, isEmpty, mergedView, printDiff } from '../src/graph/print/diff.ts';
+import { folded, repeatsCollapsed } from '../src/graph/print/filter.ts';
 import { viewOf } from '../src/graph/print/view.ts';
 import { grafo } from './commands/run.ts';
 import { fixture, scratch } from './fixtures.ts';
@@ -44,6 +45,15 @@ describe('two graphs', () => {
     const merged = mergedView(a, b);
     expect(merged.boxes.filter(({ mark }) => mark === 'removed')).toHaveLength(removed.length);
     expect(merged.boxes.filter(({ id }) => id === 'flatten').map(({ mark }) => mark)).toEqual(['changed']);
+    // Closed layers tell what is in them, and one that differs is not taken for one that does not.
+    const closed = new Map(folded(merged, 1).boxes.map(({ id, mark }) => [id, mark]));
+    expect([closed.get('blk.0'), closed.get('blk.1'), closed.get('tokens')]).toEqual([undefined, 'removed', undefined]);
+    expect(repeatsCollapsed(folded(merged, 1)).repeats.size).toBe(0);
+    const wider = mergedView(a, await viewFor('llama-2-7b', { shape: 'block_count=2,feed_forward_length=96' }));
+    expect(folded(wider, 2).boxes.flatMap(({ id, mark }) => (mark ? [`${id} ${mark}`] : []))).toEqual([
+      'blk.0/ffn changed',
+      'blk.1/ffn changed',
+    ]);
   });
 
   it('end the command with 1 where they differ, and 0 where they do not', async () => {

@@ -34,7 +34,7 @@ describe('costs counted by hand', () => {
       2 * T * d + // residuals
       6 * T * ff; // silu and product
     const positions = 8 * T;
-    const tables = 2 * f32 * nKv * (hd / 2);
+    const angles = 2 * f32 * T * (hd / 2); // of these positions
     const values =
       2 * (2 * T * d + d) + // norms: in, out, weight
       T * d +
@@ -52,7 +52,7 @@ describe('costs counted by hand', () => {
       2 * T * ff +
       3 * T * ff +
       (T * ff + T * d); // gate and up, silu, product, down
-    const bytes = f32 * values + f16 * weights + 2 * tables + 3 * positions;
+    const bytes = f32 * values + f16 * weights + 2 * angles + 3 * positions;
     expect(await costOf('llama-3-8b', { shape: 'block_count=1', tokens: T, past: 5 }, 'blk.0')).toEqual({
       flops,
       bytes,
@@ -84,8 +84,40 @@ describe('costs counted by hand', () => {
       2 * d * 1000 +
       1000 +
       5 * 1000; // head, bias, softmax
+    const linear = (n: number, nIn: number, nOut: number) => f32 * (n * nIn + n * nOut) + f16 * nIn * nOut;
+    const biased = (n: number, nIn: number, nOut: number) => linear(n, nIn, nOut) + f32 * (2 * n * nOut + nOut);
+    const normBytes = (n: number) => f32 * (2 * n * d + 2 * d);
+    const sum = (n: number) => f32 * 3 * n * d;
+    const layerBytes = (n: number) =>
+      normBytes(T) +
+      2 * biased(T, d, d) +
+      biased(n, d, d) + // keys, values, queries
+      f32 * 2 * (2 * T * d + n * d) + // as heads
+      f32 * (n * d + 2 * T * d + n * d) +
+      f32 * 2 * n * d + // attend, merge
+      biased(n, d, d) +
+      sum(n) +
+      normBytes(n) +
+      biased(n, d, 4 * d) +
+      f32 * 2 * n * 4 * d +
+      biased(n, 4 * d, d) +
+      sum(n);
+    const bytes =
+      f32 * (3 * 224 * 224 + nPatch * d + d) +
+      f16 * 3 * 16 * 16 * d + // patches
+      f32 * 2 * nPatch * d + // as a sequence
+      f32 * (nPatch * d + d + T * d) + // class token
+      f32 * 2 * T * d +
+      f16 * T * d + // positions
+      layerBytes(T) +
+      f32 * 2 * 2 * d + // of the last layer's stream and norm the class token
+      layerBytes(1) +
+      normBytes(1) +
+      f32 * 2 * 2 * d + // its row, as a list
+      biased(1, d, 1000) +
+      f32 * 2 * 1000; // softmax
     const total = costTotal(await rowsOf('vit-tiny', { shape: 'vit-tiny,block_count=2', seqs: 1 }));
-    expect(total.flops).toBe(flops);
+    expect(total).toMatchObject({ flops, bytes });
   });
 
   it('are those of an encoder of Whisper of one layer', async () => {
@@ -101,8 +133,28 @@ describe('costs counted by hand', () => {
       5 * T * d +
       8 * T * 4 * d + // gelu
       8 * T * d; // last norm
+    const x = f32 * T * d;
+    const linear = (nIn: number, nOut: number) => f32 * T * (nIn + nOut) + f16 * nIn * nOut;
+    const bias = (n: number) => f32 * (2 * T * n + n);
+    const norm = 2 * x + f32 * 2 * d;
+    const bytes =
+      f16 * T * d +
+      x + // positions, as float32
+      3 * x +
+      3 * norm +
+      4 * linear(d, d) +
+      3 * bias(d) +
+      3 * 2 * x + // q, k, v as heads
+      4 * x +
+      2 * x + // attend, merge
+      2 * 3 * x + // residuals
+      linear(d, 4 * d) +
+      bias(4 * d) +
+      2 * 4 * x + // gelu
+      linear(4 * d, d) +
+      bias(d);
     const rows = await rowsOf('whisper', { shape: 'encoder.block_count=1', part: 'encoder', seqs: 1 });
-    expect(costTotal(rows).flops).toBe(flops);
+    expect(costTotal(rows)).toMatchObject({ flops, bytes });
   });
 
   it('are those of a layer of DeepSeek-V3: latent attention absorbed, 8 of 256 experts and a shared one', async () => {
@@ -133,6 +185,63 @@ describe('costs counted by hand', () => {
       d; // shared
     const cost = await costOf('deepseek-v3', { part: 'decode', tokens: 1, past: nKv - 1 }, 'blk.3');
     expect(cost.flops).toBe(attention + experts + 2 * 4 * d + 2 * d);
+
+    const i64 = 8;
+    const linear = (nIn: number, nOut: number) => f32 * (nIn + nOut) + f16 * nIn * nOut;
+    const norm = (n: number) => f32 * 3 * n;
+    const moved = (n: number) => f32 * 2 * n;
+    const angles = i64 + f32 * 2 * (rot / 2);
+    const attentionBytes =
+      norm(d) +
+      linear(d, qRank) +
+      norm(qRank) +
+      linear(qRank, nHead * (nope + rot)) +
+      2 * moved(nHead * (nope + rot)) + // as heads, then in two parts
+      linear(d, rank + rot) +
+      moved(rank + rot) + // in two parts
+      norm(rank) +
+      moved(rank + rot) + // each as one head
+      moved(nHead * rot + rot) +
+      2 * angles + // rope
+      f32 * nHead * (nope + rank) +
+      f16 * nHead * nope * rank + // queries turned into latent rows
+      moved(nHead * (rank + rot) + rank + rot) + // both parts together again
+      moved(rank + rot) + // append
+      moved(nKv * rank) + // the values among the latent rows
+      f32 * (nHead * (rank + rot) + nKv * (rank + rot) + nKv * rank + nHead * rank) +
+      i64 + // attend
+      f32 * nHead * (rank + v) +
+      f16 * nHead * rank * v +
+      moved(nHead * v) +
+      linear(nHead * v, d);
+    const gated = (n: number) => moved(n * ff) + f32 * 3 * n * ff; // silu, product
+    const expertBytes =
+      moved(d) + // as a list
+      linear(d, nExpert) +
+      moved(nExpert) +
+      f32 * 3 * nExpert +
+      moved(nExpert) + // sigmoid, bias, groups
+      f32 * nExpert +
+      i64 * used + // the best
+      f32 * (nExpert + used) +
+      i64 * used + // their weights
+      f32 * (used + 1) +
+      f32 * (2 * used + 1) +
+      moved(used) + // sum, quotient, scale
+      2 * i64 * used + // as a list
+      f32 * (d + used * d) + // the token once for each
+      2 * (f32 * used * (d + ff) + f16 * used * d * ff + i64 * used) +
+      gated(used) +
+      (f32 * used * (ff + d) + f16 * used * ff * d + i64 * used) +
+      moved(used) + // weights as a list
+      f32 * (2 * used * d + used) +
+      f32 * (used * d + d) + // weighed, summed
+      moved(d) +
+      2 * linear(d, ff) +
+      gated(1) +
+      linear(ff, d) +
+      f32 * 3 * d; // shared, and both together
+    expect(cost.bytes).toBe(attentionBytes + norm(d) + expertBytes + 2 * f32 * 3 * d);
   });
 
   it('read of experts only those that are chosen, as they are stored', async () => {

@@ -15,8 +15,9 @@ import { printDot } from '../src/graph/print/dot.ts';
 import { folded, onlyLayers, onlyOperations, repeatsCollapsed, withoutWeights } from '../src/graph/print/filter.ts';
 import { printJson } from '../src/graph/print/json.ts';
 import { printMermaid } from '../src/graph/print/mermaid.ts';
+import { timedView } from '../src/graph/print/profile.ts';
 import { printText } from '../src/graph/print/text.ts';
-import { themes } from '../src/graph/print/theme.ts';
+import { heatColour, themes } from '../src/graph/print/theme.ts';
 import type { View } from '../src/graph/print/view.ts';
 import { viewOf } from '../src/graph/print/view.ts';
 import { scratch } from './fixtures.ts';
@@ -148,9 +149,40 @@ describe('a dump', () => {
       const [low = 0, high = 0] = [luminance(a), luminance(b)].sort((x, y) => x - y);
       return (high + 0.05) / (low + 0.05);
     };
-    for (const { ink, fill, paper, layer, block } of Object.values(themes))
-      for (const colour of [...Object.values(fill), paper, layer, block])
+    for (const theme of Object.values(themes)) {
+      const { ink, fill, mark, paper, layer, block } = theme;
+      const heats = [0, 0.25, 0.5, 0.75, 1].map((share) => heatColour(theme, share));
+      for (const colour of [...Object.values(fill), ...Object.values(mark), ...heats, paper, layer, block])
         expect(contrast(ink, colour), `${ink} on ${colour}`).toBeGreaterThan(4.5);
+    }
+  });
+});
+
+describe('a measured view', () => {
+  const time = (name: string, ms: number, device = 'cpu') => ({ name, op: '', path: [], device, ms });
+  const times = [time('blk.0.attn_q/MatMul', 2), time('blk.0.attn_q/Cast', 1, 'cuda'), time('blk.1.attn_q', 5)];
+
+  it('has the time of all that a tensor was lowered to, and of all that a block holds', async () => {
+    const view = timedView(whole(await graphFor('llama/gqa-q4_0.gguf')), times);
+    const timeOf = (boxes: View['boxes'], id: string) => boxes.find((box) => box.id === id)?.time;
+    expect(timeOf(view.boxes, 'blk.0.attn_q')).toEqual({ ms: 3, devices: ['cpu', 'cuda'] });
+    expect(timeOf(folded(view, 1).boxes, 'blk.0')).toEqual({ ms: 3, devices: ['cpu', 'cuda'] });
+    // Alike layers as one take what one of them takes.
+    const one = repeatsCollapsed(folded(view, 1));
+    expect(timeOf(one.boxes, 'blk.0')).toEqual({ ms: 4, devices: ['cpu', 'cuda'] });
+    expect(one.repeats.get('blk.0')?.times).toBe(2);
+  });
+
+  it('is coloured by time, the slowest the warmest', async () => {
+    const dot = printDot(folded(timedView(whole(await graphFor('llama/gqa-q4_0.gguf')), times), 1));
+    const [cold, hot] = themes.light.heat;
+    const colourOf = (id: string) => new RegExp(`"${id}" \\[ style = filled; fillcolor = "(#\\w+)"`).exec(dot)?.[1];
+    expect([colourOf('blk.1'), colourOf('blk.0'), colourOf('tokens')]).toEqual([
+      hot,
+      heatColour(themes.light, 3 / 5),
+      cold,
+    ]);
+    expect(dot).toContain('|5.000 ms, cpu');
   });
 });
 

@@ -4,8 +4,9 @@ import type { Piece, ThoughtSplitter } from '../io/text/thoughts.ts';
 import { thoughtSplitter } from '../io/text/thoughts.ts';
 import type { Tokenizer } from '../io/text/tokenizer.ts';
 import { Interrupted } from '../models/decoder.ts';
-import type { FinishReason, Step } from '../models/generate.ts';
+import type { FinishReason, GenerateOptions, Step } from '../models/generate.ts';
 import { generate } from '../models/generate.ts';
+import type { Constraint } from '../models/grammar/constraint.ts';
 import type { Sampler } from '../models/sampling.ts';
 
 export interface AnswerOptions {
@@ -21,6 +22,8 @@ export interface AnswerOptions {
   readonly stops: readonly string[];
   readonly special: boolean;
   readonly signal: AbortSignal;
+  /** What the text must be; thoughts that are told apart are free. */
+  readonly constraint?: Constraint;
   /** Present where thoughts are told apart from the text. */
   readonly thoughts?: ThoughtOptions;
   /** Receives text as soon as it is certain. */
@@ -59,6 +62,7 @@ export const answer = async (prompt: readonly number[], o: AnswerOptions): Promi
   let all = '';
   let finish: Answer['finish'] = 'interrupt';
 
+  const sampler = o.constraint ? constrained(o.sampler, o.constraint, splitter) : o.sampler;
   const step: Step = async (tokens, pos) => {
     const logits = await o.step(tokens, pos);
     if (ids.length === 0) promptEnd = performance.now();
@@ -71,7 +75,7 @@ export const answer = async (prompt: readonly number[], o: AnswerOptions): Promi
     }
   };
   const tokens = generate(step, prompt, {
-    sampler: o.thoughts && splitter ? closing(o.sampler, o.tokenizer, o.thoughts.budget, splitter) : o.sampler,
+    sampler: o.thoughts && splitter ? closing(sampler, o.tokenizer, o.thoughts.budget, splitter) : sampler,
     pos: o.pos,
     nCtx: o.nCtx,
     endOfGeneration: o.nPredict === -2 ? new Set() : o.tokenizer.endOfGeneration,
@@ -112,13 +116,36 @@ export const answer = async (prompt: readonly number[], o: AnswerOptions): Promi
   };
 };
 
+/** A sampler that chooses what the constraint allows, unless it is thinking. */
+const constrained = (
+  sampler: Sampler,
+  constraint: Constraint,
+  splitter: Pick<ThoughtSplitter, 'isThinking'> | undefined,
+): Choice => {
+  let chosen: number | undefined;
+  return {
+    sample(logits) {
+      chosen = splitter?.isThinking ? undefined : sampler.sample(logits, constraint);
+      return chosen ?? sampler.sample(logits);
+    },
+    accept(id) {
+      sampler.accept(id);
+      if (id === chosen) constraint.accept(id);
+      chosen = undefined;
+    },
+  };
+};
+
+/** What the loop of generation needs of a sampler. */
+type Choice = GenerateOptions['sampler'];
+
 /** A sampler that ends a thought of more tokens than the budget: it then chooses the closing tag, token by token. */
 const closing = (
-  sampler: Sampler,
+  sampler: Choice,
   tokenizer: Tokenizer,
   budget: number,
   splitter: Pick<ThoughtSplitter, 'isThinking'>,
-): Pick<Sampler, 'sample' | 'accept'> => {
+): Choice => {
   if (budget < 0) return sampler;
   const tag = tokenizer.encode('</think>\n\n', { addSpecial: false });
   let spent = 0;

@@ -13,8 +13,8 @@ import { nearest } from './nearest.ts';
 const switchWords = new Set(['on', 'off', 'auto', 'true', 'false', '0', '1', 'enabled', 'disabled']);
 
 /**
- * A command line whose only word is `@FILE` stands in that file, an argument a line (whisper-cli). It cannot be the name
- * of an input: every command needs a flag beside it.
+ * A command line whose only word is `@FILE` stands in that file, an argument a line (whisper-cli). An input of such a
+ * name is given as `./@FILE`.
  * @throws UserError 'file' for a file that cannot be read
  */
 export const argumentsIn = (argv: readonly string[]): readonly string[] => {

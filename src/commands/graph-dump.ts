@@ -4,8 +4,9 @@ import { UserError } from '../errors.ts';
 import { deviceId } from '../graph/device/device.ts';
 import { diffViews, isEmpty, mergedView, printDiff } from '../graph/print/diff.ts';
 import { folded, onlyLayers, onlyOperations, repeatsCollapsed, withoutWeights } from '../graph/print/filter.ts';
-import { printProfile } from '../graph/print/profile.ts';
+import { printProfile, timedView } from '../graph/print/profile.ts';
 import type { View } from '../graph/print/view.ts';
+import { viewOf } from '../graph/print/view.ts';
 import type { WeightSource } from '../graph/weights.ts';
 import { command } from './command.ts';
 import { comparison, flagsWith } from './graph-compare.ts';
@@ -46,7 +47,7 @@ export const graphDumpCommand = command({
     const measure = flags.cost ? 'cost' : flags.memory ? 'memory' : undefined;
     if (measure !== undefined && format !== 'text' && format !== 'json')
       throw new UserError('usage', `--${measure} is text or json, not ${format}`);
-    await withSource(flags, async (source) => {
+    const work = async (source: WeightSource): Promise<void> => {
       if (flags.profile) return writeOutput(flags.output, await profiles(source, flags, format));
       if (measure !== undefined)
         return writeOutput(flags.output, await measured(source, measure, { ...flags, format }));
@@ -59,19 +60,26 @@ export const graphDumpCommand = command({
         flags.output,
         await pictured(view, viewFormat(format), `${chosen.arch} ${chosen.part}`, flags),
       );
-    });
+    };
+    const readsWeights = flags.profile || flags.values || flags.stage === 'optimized';
+    await withSource(flags, work, readsWeights ? 'weights' : 'header');
     return 0;
   },
 });
 
-/** The profile of each part that is measured, as text or as one JSON list. */
-const profiles = async (source: WeightSource, flags: GraphFlags, format: Format): Promise<string> => {
-  if (format !== 'text' && format !== 'json') throw new UserError('usage', `--profile is text or json, not ${format}`);
+/** The profile of each part that is measured, as text or as one JSON list; a picture shows the first. */
+const profiles = async (source: WeightSource, flags: GraphFlags, format: Format): Promise<string | Uint8Array> => {
+  const isTable = format === 'text' || format === 'json';
   const texts: string[] = [];
   const values: unknown[] = [];
   for (const chosen of measuredParts(source, flags)) {
     const profile = await profilePart(chosen, flags);
-    texts.push(printProfile(profile.times, profileTitle(profile, chosen)));
+    const title = profileTitle(profile, chosen);
+    if (!isTable) {
+      const view = filtered(timedView(viewOf(chosen.graph, chosen.sizes), profile.times), flags);
+      return pictured(view, viewFormat(format), title, flags);
+    }
+    texts.push(printProfile(profile.times, title));
     values.push({
       arch: chosen.arch,
       part: chosen.part,

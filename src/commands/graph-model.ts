@@ -2,14 +2,14 @@
 import { UserError } from '../errors.ts';
 import { GraphBuilder } from '../graph/builder.ts';
 import type { Graph } from '../graph/graph.ts';
-import { allSizes } from '../graph/graph.ts';
 import type { Sizes } from '../graph/tensor.ts';
 import type { WeightSource } from '../graph/weights.ts';
 import { inventModel } from '../io/invented.ts';
 import { openModelFile } from '../io/model-file.ts';
 import { anyModel } from '../models/index.ts';
-import { type ModelWish, modelPath } from './model-source.ts';
+import { type ModelWish, modelPath, openHeader } from './model-source.ts';
 import { archOf } from './open.ts';
+import { runSizes } from './run-sizes.ts';
 import { noticeUnless } from './terminal.ts';
 
 /** What is asked for, as the flags say it. */
@@ -34,17 +34,24 @@ export interface ChosenGraph {
   readonly sizes: Sizes;
 }
 
-/** Opens what is named and hands it to `use` while its file is open. */
+/**
+ * Opens what is named and hands it to `use` while its file is open.
+ * @param reads whether weights are read too: then a model of the hub is downloaded
+ */
 export const withSource = async <R>(
   wish: ModelWish & Pick<GraphWish, 'arch' | 'shape' | 'type'>,
   use: (source: WeightSource) => Promise<R>,
+  reads: 'header' | 'weights' = 'header',
 ): Promise<R> => {
   const { model, arch } = wish;
   if (model !== undefined && arch !== undefined)
     throw new UserError('usage', '-m and --arch: a graph is of a file, or of a shape');
   if (arch !== undefined) return use(inventModel(arch, wish.shape, wish.type));
   if (wish.shape !== undefined) throw new UserError('usage', '--shape changes what --arch names, not a file');
-  const file = await openModelFile(await modelPath(wish, 'any', noticeUnless(wish.quiet ?? false)));
+  const notice = noticeUnless(wish.quiet ?? false);
+  const file = await (reads === 'weights'
+    ? openModelFile(await modelPath(wish, 'any', notice))
+    : openHeader(wish, 'any', notice));
   try {
     return await use(file);
   } finally {
@@ -79,13 +86,4 @@ const sizesOf = (graph: Graph, part: string, { tokens, past, seqs }: GraphWish):
   const isDecode = part === 'decode';
   if (tokens === undefined && past === undefined && seqs === undefined) return isDecode ? { T: 1 } : {};
   return runSizes(graph, { tokens: tokens ?? 1, past: past ?? 0, seqs: seqs ?? 1 });
-};
-
-/** Sizes of all dimensions in a run of so many tokens of so many sequences after so many others. */
-export const runSizes = (
-  graph: Graph,
-  { tokens, past, seqs }: { readonly tokens: number; readonly past: number; readonly seqs: number },
-): Sizes => {
-  const nKv = past + tokens;
-  return allSizes(graph, { B: seqs, W: seqs, T: tokens, nKv, nCtx: nKv, nOut: seqs });
 };

@@ -62,7 +62,11 @@ export const graphOptions = {
     cost: { type: 'boolean', default: false, describe: 'FLOPs, bytes, parameters of a prompt and a token' },
     diff: { type: 'boolean', default: false, describe: 'A B: files, parts or settings; exit 1 if different' },
     compare: { type: 'boolean', default: false, describe: 'A B ...: what models have in common' },
-    profile: { type: 'boolean', default: false, describe: 'run for real: time and device of every block' },
+    profile: {
+      type: 'boolean',
+      default: false,
+      describe: 'run for real: time and device of each block, in pictures as colours',
+    },
     device: deviceOptions.device,
     threads: deviceOptions.threads,
     values: { type: 'boolean', default: false, describe: 'run once, print all tensors as llama-eval-callback' },

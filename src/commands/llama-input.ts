@@ -1,12 +1,13 @@
 /** What `grafo llama` goes on from. It is read before the model is opened: a mistake here costs no waiting. */
-import { readFile } from 'node:fs/promises';
 import { UserError } from '../errors.ts';
-import { fileError } from '../io/gguf/file.ts';
 import { type ChatTemplate, chatTemplate } from '../io/text/chat.ts';
 import type { Tokenizer } from '../io/text/tokenizer.ts';
+import type { Grammar } from '../models/grammar/gbnf.ts';
 import { readEscapes } from './escapes.ts';
+import { readGrammar } from './grammar.ts';
 import type { LlamaFlags } from './llama-options.ts';
 import { readStdin } from './terminal.ts';
+import { readText } from './text-file.ts';
 
 /** A prompt as it was given; `none` leaves it to the person at the terminal. */
 export type Prompt =
@@ -19,29 +20,24 @@ export interface Input {
   readonly system?: string;
   /** A chat template that was asked for, instead of the model's own. */
   readonly template?: ChatTemplate;
+  /** What the answer must be. */
+  readonly grammar?: Grammar;
 }
 
 /**
- * Reads what the flags name: prompt, system message and chat template.
+ * Reads what the flags name: prompt, system message, chat template and grammar.
  * @throws UserError 'usage' where there is nothing to go on from, 'file' for what cannot be read
  */
 export const readInput = async (flags: LlamaFlags): Promise<Input> => {
   const system = await readSystem(flags);
   const template = await readTemplate(flags);
+  const grammar = await readGrammar(flags);
   return {
     prompt: await readPrompt(flags),
     ...(system !== undefined && { system }),
     ...(template && { template }),
+    ...(grammar && { grammar }),
   };
-};
-
-/** A text file's content. Throws a UserError 'file' that says why it cannot be read. */
-export const readText = async (path: string): Promise<string> => {
-  try {
-    return await readFile(path, 'utf8');
-  } catch (error) {
-    throw fileError('read', path, error);
-  }
 };
 
 const readPrompt = async (flags: LlamaFlags): Promise<Prompt> => {

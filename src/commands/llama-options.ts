@@ -97,6 +97,7 @@ const chat = optionGroup('Chat', {
     placeholder: 'JSON',
     describe: 'what the template may ask: \'{"thinking":true}\'',
   },
+  'simple-io': { type: 'boolean', default: false, describe: 'plain lines instead of the drawn chat' },
 });
 
 const reasoning = optionGroup('Reasoning', {
@@ -120,8 +121,11 @@ const reasoning = optionGroup('Reasoning', {
   },
 });
 
-/** What the file may say in `general.sampling.*` has no default here: given on the command line or not is a difference. */
-const sampling = optionGroup("Sampling (the file's own choice goes before the default)", {
+/**
+ * How tokens are chosen; a chat can change these while it goes on. What the file may say in `general.sampling.*` has no
+ * default here: given on the command line or not is a difference.
+ */
+export const samplingFlags = optionGroup("Sampling (the file's own choice goes before the default)", {
   seed: {
     alias: 's',
     type: 'number',
@@ -195,6 +199,13 @@ const sampling = optionGroup("Sampling (the file's own choice goes before the de
   },
 });
 
+const form = optionGroup('Form of the answer', {
+  grammar: { type: 'string', placeholder: 'GBNF', describe: 'a grammar that it is of' },
+  'grammar-file': { type: 'string', placeholder: 'FILE', describe: 'the same from a file' },
+  'json-schema': { alias: 'j', type: 'string', placeholder: 'SCHEMA', describe: 'JSON of this schema; {}: any JSON' },
+  'json-schema-file': { alias: 'jf', type: 'string', placeholder: 'FILE', describe: 'the same from a file' },
+});
+
 const tools = optionGroup('Instead of writing', {
   tokenize: { type: 'string', describe: 'the tokens of a text' },
   perplexity: { type: 'string', placeholder: 'FILE', describe: 'perplexity of a text file' },
@@ -231,7 +242,8 @@ export const llamaOptions = {
   ...output,
   ...chat,
   ...reasoning,
-  ...sampling,
+  ...samplingFlags,
+  ...form,
   ...tools,
   ...deviceOptions,
   ...reportOptions,

@@ -1,4 +1,5 @@
 /** A speech model's file, opened: read, built, lowered and loaded on the chosen device, one session for each graph. */
+import { basename } from 'node:path';
 import { UserError } from '../errors.ts';
 import { GraphBuilder } from '../graph/builder.ts';
 import type { Device } from '../graph/device/device.ts';
@@ -7,7 +8,7 @@ import type { Session } from '../graph/device/session.ts';
 import { openSession } from '../graph/device/session.ts';
 import { lower } from '../graph/lower/lower.ts';
 import type { Compute } from '../graph/lower/target.ts';
-import type { MetadataValue } from '../graph/weights.ts';
+import type { MetadataValue, WeightSource } from '../graph/weights.ts';
 import type { MelBank } from '../io/audio/mel.ts';
 import { melBank, slaneyFilters } from '../io/audio/mel.ts';
 import type { WhisperWords } from '../io/text/whisper-words.ts';
@@ -23,8 +24,11 @@ import type { WhisperHparams } from '../models/whisper.ts';
 import { whisper, withAudioContext } from '../models/whisper.ts';
 import { findDevice, noticeFallbacks } from './devices.ts';
 import { keepingOf } from './keeping.ts';
+import type { MemoryPlan, PlannedRun } from './memory.ts';
+import { expectFit, needOf } from './memory.ts';
 import type { PlacementOptions } from './open.ts';
 import { cacheFolder } from './options.ts';
+import { runSizes } from './run-sizes.ts';
 
 export interface OpenSpeechOptions extends PlacementOptions {
   /** Positions of 20 ms in a window; 0: all that the model has. */
@@ -49,31 +53,55 @@ export interface SpeechModelFile {
   close(): Promise<void>;
 }
 
+/** A speech model as it would run: all that opening it comes to before weights are read. */
+const planSpeech = async (file: WeightSource, name: string, o: OpenSpeechOptions) => {
+  const arch = file.metadata.get('general.architecture');
+  if (arch !== whisper.arch)
+    throw new UserError('model', `architecture '${arch}' is not supported`, 'grafo whisper runs whisper');
+  const { h: stored, w } = readModel(whisper, file);
+  const h = withAudioContext(stored, audioContext(o.audioCtx, stored));
+  const weightBytes = [...file.tensors.values()].reduce((sum, t) => sum + t.byteLength, 0);
+  const { device, why } = await findDevice(o.wish, weightBytes);
+  const compute: Compute = o.compute === 'auto' ? 'block' : o.compute;
+  const planned = (name: keyof typeof whisper.graphs, given: Readonly<Record<string, number>> = {}): PlannedRun => {
+    const g = new GraphBuilder(name);
+    whisper.graphs[name](g, { h, w });
+    const graph = g.build();
+    const fused = o.fused && takesFusedKernels(name, device);
+    const program = lower(graph, targetOn(device, { compute, fused, activations: o.activations }), given);
+    const seqs = given.B ?? 1;
+    return { graph, program, sizes: runSizes(graph, { tokens: 1, past: h.text.nCtx - 1, seqs }) };
+  };
+  const runs = {
+    conv: planned('conv'),
+    encoder: planned('encoder'),
+    cross: planned('cross'),
+    decoder: planned('decoder', { nCtx: h.text.nCtx, B: o.nSequence }),
+  };
+  const setting = `compute ${compute}, ${o.nSequence} texts at once`;
+  const memory: MemoryPlan = { name: basename(name), device, setting, need: needOf(Object.values(runs)) };
+  return { stored, h, device, why, compute, planned, runs, memory };
+};
+
+/** What a speech model would take of memory, from its header alone. Throws UserErrors as opening it does. */
+export const speechMemory = async (file: WeightSource, name: string, o: OpenSpeechOptions): Promise<MemoryPlan> =>
+  (await planSpeech(file, name, o)).memory;
+
 /** Opens a speech model. Throws UserErrors that name what is wrong with the file, the device or the memory. */
 export const openSpeech = async (path: string, o: OpenSpeechOptions): Promise<SpeechModelFile> => {
   const start = performance.now();
   const file = await openWhisper(path);
   const sessions: Session[] = [];
   const close = async () => {
-    await Promise.all(sessions.map((session) => session.close()));
+    for (const session of sessions) await session.close();
     await file.close();
   };
   try {
-    const arch = file.metadata.get('general.architecture');
-    if (arch !== whisper.arch)
-      throw new UserError('model', `architecture '${arch}' is not supported`, 'grafo whisper runs whisper');
-    const { h: stored, w } = readModel(whisper, file);
-    const h = withAudioContext(stored, audioContext(o.audioCtx, stored));
+    const { stored, h, device, why, compute, planned, runs, memory } = await planSpeech(file, path, o);
+    expectFit(memory, o.notice);
     const words = readWhisperWords(file.metadata);
-    const weightBytes = [...file.tensors.values()].reduce((sum, t) => sum + t.byteLength, 0);
-    const { device, why } = await findDevice(o.wish, weightBytes);
-    const compute: Compute = o.compute === 'auto' ? 'block' : o.compute;
     const keeping = o.cache ? await keepingOf(path, file.parts, o.notice) : undefined;
-    const open = async (name: keyof typeof whisper.graphs, sizes: Readonly<Record<string, number>> = {}) => {
-      const g = new GraphBuilder(name);
-      whisper.graphs[name](g, { h, w });
-      const fused = o.fused && takesFusedKernels(name, device);
-      const program = lower(g.build(), targetOn(device, { compute, fused, activations: o.activations }), sizes);
+    const open = async ({ program }: PlannedRun): Promise<Session> => {
       const session = await openSession(program, device, {
         threads: o.threads,
         cacheFolder: cacheFolder(),
@@ -85,18 +113,14 @@ export const openSpeech = async (path: string, o: OpenSpeechOptions): Promise<Sp
       return session;
     };
     let alignment: Promise<Session> | undefined;
-    const [conv, encoder, cross, decoder] = await all([
-      open('conv'),
-      open('encoder'),
-      open('cross'),
-      open('decoder', { nCtx: h.text.nCtx, B: o.nSequence }),
-    ]);
+    const { conv, encoder, cross, decoder } =
+      device.provider === 'cpu' ? await together(runs, open) : await inTurn(runs, open);
     const graphs = {
       conv,
       encoder,
       cross,
       decoder,
-      alignment: () => (alignment ??= open('alignment')),
+      alignment: () => (alignment ??= open(planned('alignment'))),
     };
     const where = device.provider === 'cpu' ? `${device.name}, using ${o.threads}` : device.name;
     o.notice(`${deviceId(device)} (${where}): ${why}; compute ${compute}`);
@@ -124,11 +148,24 @@ export const openSpeech = async (path: string, o: OpenSpeechOptions): Promise<Sp
 export const takesFusedKernels = (name: string, device: Device): boolean =>
   device.provider === 'cpu' || (name !== 'decoder' && attendsWidely(device));
 
-/** All that is promised, once nothing is under way any more: what was opened can then be closed if something failed. */
-const all = async <const P extends readonly Promise<Session>[]>(promises: P): Promise<{ [K in keyof P]: Session }> => {
+type Opened<R> = Promise<{ readonly [K in keyof R]: Session }>;
+type Runs = Readonly<Record<'conv' | 'encoder' | 'cross' | 'decoder', PlannedRun>>;
+
+/** All at once; fails only when nothing is under way any more, so that what was opened can be closed. */
+const together = async (runs: Runs, open: (run: PlannedRun) => Promise<Session>): Opened<Runs> => {
+  const promises = [open(runs.conv), open(runs.encoder), open(runs.cross), open(runs.decoder)] as const;
   await Promise.allSettled(promises);
-  return Promise.all(promises);
+  const [conv, encoder, cross, decoder] = await Promise.all(promises);
+  return { conv, encoder, cross, decoder };
 };
+
+/** One after the other: drivers of graphics cards are shared by all threads of a process, and not all of them bear that. */
+const inTurn = async (runs: Runs, open: (run: PlannedRun) => Promise<Session>): Opened<Runs> => ({
+  conv: await open(runs.conv),
+  encoder: await open(runs.encoder),
+  cross: await open(runs.cross),
+  decoder: await open(runs.decoder),
+});
 
 const audioContext = (asked: number, { audio }: WhisperHparams): number => {
   if (asked > audio.nCtx)

@@ -1,5 +1,4 @@
 /** The loop of text generation: a step of the model, a choice, and so on. It knows no session and no text. */
-import type { Sampler } from './sampling.ts';
 
 /** Feeds tokens, the first of which stands at `pos`; gives the logits `[nVocab]` after the last. */
 export type Step = (tokens: readonly number[], pos: number) => Promise<Float32Array>;
@@ -8,7 +7,7 @@ export type Step = (tokens: readonly number[], pos: number) => Promise<Float32Ar
 export type FinishReason = 'eog' | 'limit' | 'context' | 'interrupt';
 
 export interface GenerateOptions {
-  readonly sampler: Pick<Sampler, 'sample' | 'accept'>;
+  readonly sampler: { sample(logits: Float32Array): number; accept(id: number): void };
   /** Position of the prompt's first token; what stands before it is in the cache already. */
   readonly pos: number;
   readonly nCtx: number;

@@ -1,5 +1,6 @@
 /** Choosing the next token: llama.cpp's chain of samplers, its order and its defaults. */
 import { UserError } from '../errors.ts';
+import type { Constraint } from './grammar/constraint.ts';
 import { Candidates } from './samplers/candidates.ts';
 import type { Mirostat } from './samplers/mirostat.ts';
 import { mirostat1, mirostat2 } from './samplers/mirostat.ts';
@@ -117,8 +118,8 @@ export const parseSamplerSequence = (letters: string): readonly SamplerName[] =>
   });
 
 export interface Sampler {
-  /** Chooses a token from logits `[nVocab]`. */
-  sample(logits: Float32Array): number;
+  /** Chooses a token from logits `[nVocab]`, one of those that the constraint allows. */
+  sample(logits: Float32Array, constraint?: Constraint): number;
   /** Remembers a token of the text, prompt or chosen, for the penalties. */
   accept(id: number): void;
 }
@@ -128,25 +129,32 @@ export const createSampler = (options: SamplingOptions, nVocab: number): Sampler
   const random = createRandom(options.seed);
   const candidates = new Candidates(nVocab);
   const history: number[] = [];
-  const mirostat = createMirostat(options, nVocab);
+  const mirostat = options.temp > 0 ? createMirostat(options, nVocab) : undefined;
+  /** The index of the candidate that the chain chooses. */
+  const choose = (): number => {
+    if (mirostat) {
+      dynamicTemperature(candidates, options.temp, options.dynatempRange, options.dynatempExponent);
+      mirostat.narrow(candidates);
+      return draw(candidates, random);
+    }
+    for (const name of options.order) apply(name, candidates, options, history, random);
+    if (options.temp > 0) return draw(candidates, random);
+    candidates.keepBest(1);
+    return 0;
+  };
   return {
     accept: (id) => void history.push(id),
-    sample(logits) {
+    sample(logits, constraint) {
       for (const [id, bias] of options.logitBias) logits[id] = logits[id]! + bias;
       candidates.fill(logits);
-      if (options.temp > 0 && mirostat) {
-        dynamicTemperature(candidates, options.temp, options.dynatempRange, options.dynatempExponent);
-        mirostat.narrow(candidates);
-        const at = draw(candidates, random);
-        mirostat.learn(candidates.probs[at]!);
-        return candidates.ids[at]!;
+      let at = choose();
+      // As in llama.cpp: most choices are allowed anyway, and only after another one all tokens are looked at.
+      if (constraint && !constraint.allows(candidates.ids[at]!)) {
+        if (!candidates.fillAllowed(logits, constraint.allowed())) return constraint.end();
+        at = choose();
       }
-      for (const name of options.order) apply(name, candidates, options, history, random);
-      if (options.temp <= 0) {
-        candidates.keepBest(1);
-        return candidates.ids[0]!;
-      }
-      return candidates.ids[draw(candidates, random)]!;
+      mirostat?.learn(candidates.probs[at]!);
+      return candidates.ids[at]!;
     },
   };
 };

@@ -185,6 +185,12 @@ const tell = (id: string): void => {
     row('bytes', count(Math.round(box.cost.bytes)));
     row('FLOPs/byte', (box.cost.flops / box.cost.bytes).toFixed(2));
   }
+  if (box.time) row('time', `${box.time.ms.toFixed(3)} ms on ${box.time.devices.join(', ')}`);
+  if (box.mark)
+    row(
+      'of the two graphs',
+      { added: 'only in the second', removed: 'only in the first', changed: 'differs' }[box.mark],
+    );
   if (box.path.length > 0) row('in', box.path.join(' › '));
   const links = (ids: readonly string[]) => [...new Set(ids)].slice(0, 40).map(link);
   if (box.inputs.length > 0) row('reads', ...links(box.inputs));

@@ -50,6 +50,9 @@ describe('grafo graph-dump', () => {
     expect(stdout).toMatch(/^blk\.\*\/ffn +cpu +\d+ +[\d.]+ +[\d.]+$/m);
     const shares = [...(stdout.split('\n\n')[1] ?? '').matchAll(/([\d.]+)$/gm)].map(([, share]) => Number(share));
     expect(shares.reduce((a, b) => a + b, 0)).toBeGreaterThan(98);
+    const file = join(scratch, 'profile.svg');
+    expect((await dump('-m', model, '--profile', '-dev', 'cpu', '--depth', 'module', '-o', file)).code).toBe(0);
+    expect(readFileSync(file, 'utf8')).toMatch(/\d\.\d{3} ms, cpu/);
   });
 
   it('bounds the time of a part by what this processor does in a second', async () => {

@@ -122,24 +122,25 @@ describe.each(['gqa-q8_0', 'gqa-q4_0', 'gqa256-q4_k', 'gqa256-q6_k'])(
 );
 
 describe('in int8', () => {
-  // Measured: two to four times what rounding activations per block costs, more where tokens choose experts by it.
+  // Measured: two to three times what rounding activations per block costs, more where tokens choose experts by it.
   it.each([
-    ['gqa-f32', 4e-3],
-    ['gqa-q4_0', 4e-3],
-    ['gqa256-q4_k', 4e-3],
-    ['tied', 5e-3],
-    ['qwen3', 4e-3],
-    ['moe', 1.5e-2],
-  ])('%s is near float64 arithmetic, and nearer a token at a time', async (name, most) => {
+    ['gqa-f32', 2e-3],
+    ['gqa-q4_0', 2e-3],
+    ['gqa256-q4_k', 2.5e-3],
+    ['tied', 2.5e-3],
+    ['qwen3', 2e-3],
+    ['moe', 8e-3],
+  ])('%s is as near float64 arithmetic at once as a token at a time', async (name, most) => {
     const arithmetic = { compute: 'int8', fused: true } as const;
     const [atOnce, oneByOne] = await withDecoder(fixture(`llama/${name}.gguf`), arithmetic, async (decoder) => [
       await inPieces(decoder, idsOf(name), [24]),
       await inPieces(decoder, idsOf(name), new Array<number>(24).fill(1)),
     ]);
     const errors = [atOnce, oneByOne].map((logits) => nmse(logits!, referenceOf(name, 'exact')));
-    expect(errors[0]).toBeLessThan(most);
-    expect(errors[0]).toBeGreaterThan(1e-4);
-    expect(errors[1]).toBeLessThan(errors[0]!);
+    for (const error of errors) {
+      expect(error).toBeLessThan(most);
+      expect(error).toBeGreaterThan(1e-4);
+    }
   });
 });
 

@@ -122,7 +122,7 @@ describe.skipIf(isMissing)('on webgpu an image model', () => {
     const logitsOn = async (provider: Provider) => {
       const wish = { kind: 'named', provider, index: 0 } as const;
       const file = fixture('vit/vit-micro-f16.bin');
-      const model = await openImageModel(file, { ...place, wish, looks: false, notice: () => undefined });
+      const model = await openImageModel(file, { ...place, wish, batchSize: 2, looks: false, notice: () => undefined });
       try {
         const { imageSize } = model.classifier;
         const both = Float32Array.from({ length: 2 * 3 * imageSize ** 2 }, (_, i) => Math.sin(0.37 * i));

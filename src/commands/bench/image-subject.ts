@@ -4,7 +4,7 @@ import { attendsWidely } from '../../graph/device/device.ts';
 import { cost } from '../../graph/graph.ts';
 import { createClassifier } from '../../models/classifier.ts';
 import { vit } from '../../models/vit.ts';
-import { runSizes } from '../graph-model.ts';
+import { runSizes } from '../run-sizes.ts';
 import { imageCompute, readVit } from '../vit-model.ts';
 import type { ImageTest } from './cases.ts';
 import type { LoadOptions } from './load.ts';

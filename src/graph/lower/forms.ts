@@ -26,7 +26,12 @@ export const product = (o: Emitter, x: Value, refs: readonly WeightRef[], rank: 
   if (!ref || !stackable(o, refs)) throw new Error(`cannot stack ${refs.map((r) => r.name).join(', ')}`);
   const key = keyOf(refs);
   if (runsInInt8(o)) {
-    return o.node('DynamicQuantizeMatMul', [x, ...o.store(`${key} in int8`, () => int8Group(key, refs))]);
+    return int8Product(
+      o,
+      x,
+      o.store(`${key} in int8`, () => int8Group(key, refs)),
+      rank,
+    );
   }
   const { blocks } = ref.tensor;
   if (blocks && runsInBlocks(o, ref)) return blockProduct(o, x, refs, blocks, rank);
@@ -40,6 +45,17 @@ const runsInInt8 = (o: Emitter): boolean => o.target.compute === 'int8' && o.has
 /** Whether products with this weight take its blocks as they are. */
 const runsInBlocks = (o: Emitter, { tensor }: WeightRef): boolean =>
   o.target.compute !== 'f32' && tensor.blocks !== undefined && o.has('MatMulNBits');
+
+/**
+ * The kernel rounds a whole input by one scale: one token of large values would leave little of all others. Every row
+ * goes through it divided by its own largest value.
+ */
+const int8Product = (o: Emitter, x: Value, stored: readonly Computed[], rank: number): Computed => {
+  // The last axis by its number: of no rows at all, ONNX Runtime 1.30 does not reduce -1.
+  const most = o.node('ReduceMax', [o.node('Abs', [x]), o.i64([rank - 1])], { keepdims: 1 });
+  const scale = o.node('Max', [most, o.f32([1e-30])]);
+  return o.node('Mul', [o.node('DynamicQuantizeMatMul', [o.node('Div', [x, scale]), ...stored]), scale]);
+};
 
 const keyOf = (refs: readonly WeightRef[]): string => refs.map((r) => r.name).join('+');
 

@@ -46,6 +46,8 @@ export const ROPE = op<4, { pairs: RopePairs }>({
     return o.node('Concat', [turned, rest], { axis: -1 });
   },
   flops: ([x]) => 3 * x.size,
+  // Of the tables only the rows of these positions.
+  bytes: ([x, pos, cos], y) => x.bytes + y.bytes + pos.bytes + (2 * pos.size * cos.bytes) / (cos.dims[0] ?? 1),
 });
 
 /** What a query sees: every key, or those up to its own position (`[B, T]`), the last `window` of them if given. */

@@ -41,8 +41,10 @@ export const EXPERT_LINEAR = op<3>({
     return y;
   },
   flops: ([x, weight]) => 2 * x.size * (weight.dims[1] ?? 0),
-  bytes: ([x, weight], y) =>
-    4 * (x.size + y.size) + Math.min(weight.dims[0] ?? 0, x.dims[0] ?? 0) * (weight.bytes / (weight.dims[0] ?? 1)),
+  bytes: ([x, weight, ids], y) =>
+    ids.bytes +
+    4 * (x.size + y.size) +
+    Math.min(weight.dims[0] ?? 0, x.dims[0] ?? 0) * (weight.bytes / (weight.dims[0] ?? 1)),
 });
 
 /**

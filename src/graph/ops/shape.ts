@@ -95,6 +95,7 @@ export const UNFLATTEN = op<2>({
     const leading = o.node('Slice', [o.node('Shape', [like]), o.i64([0]), o.i64([-1]), o.i64([0])]);
     return o.node('Reshape', [x, o.node('Concat', [leading, o.i64([size(type, -1)])], { axis: 0 })]);
   },
+  bytes: ([x], y) => x.bytes + y.bytes,
 });
 
 /** Sequences side by side that belong to one row of another tensor: `[B, T, d]` -> `[W, nRow, d]`, W being that tensor's first axis. */
@@ -122,6 +123,7 @@ export const SLICE = op<1, { axis: number; start: number; length: number }>({
   },
   lower: (o, [x], { axis, start, length }) =>
     o.node('Slice', [x, o.i64([start]), o.i64([start + length]), o.i64([axis])]),
+  bytes: ([x], y) => (x.bytes / x.size) * y.size + y.bytes,
 });
 
 /** Side by side along one axis; every other axis must agree. */

@@ -114,8 +114,25 @@ const asOne = (key: string, members: readonly Box[], { groupOfId, isRead }: Fold
     attributes: {},
     nOp: total(members, 'nOp'),
     nParameter: total(members, 'nParameter'),
+    ...markOf(members),
+    ...timeOf(members),
     ...(costs.length === members.length && { cost: sumOf(costs) }),
   };
+};
+
+/** What is all new, or all gone, is marked so; a group in which anything differs has changed. */
+const markOf = (members: readonly Box[]): Pick<Box, 'mark'> => {
+  const marks = new Set(members.map(({ mark }) => mark));
+  const [mark, ...others] = marks;
+  if (mark === undefined && others.length === 0) return {};
+  return { mark: others.length === 0 && mark !== undefined ? mark : 'changed' };
+};
+
+const timeOf = (members: readonly Box[]): Pick<Box, 'time'> => {
+  const times = members.flatMap(({ time }) => time ?? []);
+  if (times.length === 0) return {};
+  const devices = unique(times.flatMap((time) => time.devices)).toSorted();
+  return { time: { ms: times.reduce((sum, { ms }) => sum + ms, 0), devices } };
 };
 
 const total = (boxes: readonly Box[], what: 'nOp' | 'nParameter'): number => boxes.reduce((n, box) => n + box[what], 0);
@@ -127,7 +144,10 @@ const sumOf = (costs: readonly { readonly flops: number; readonly bytes: number 
 
 const unique = (ids: readonly string[]): readonly string[] => [...new Set(ids)];
 
-/** Runs of layers that are alike (operations, shapes, types, wiring) become their first, which says how many it is. */
+/**
+ * Runs of layers that are alike (operations, shapes, types, wiring, differences) become their first, which says how many
+ * it is, and has the mean of their times.
+ */
 export const repeatsCollapsed = (view: View): View => {
   const runs = runsOf(view);
   const gone = new Map<string, string>();
@@ -138,11 +158,28 @@ export const repeatsCollapsed = (view: View): View => {
     repeats.set(first.name, { times: run.layers.length, last: (rest.at(-1) as Layer).name });
     for (const layer of rest) for (const [i, { id }] of layer.boxes.entries()) gone.set(id, (first.boxes[i] as Box).id);
   }
+  const times = meanTimes(view.boxes, gone);
   const boxes = view.boxes
     .filter(({ id }) => !gone.has(id))
-    .map((box) => ({ ...box, inputs: box.inputs.map((id) => gone.get(id) ?? id) }));
+    .map((box) => ({ ...box, ...times.get(box.id), inputs: box.inputs.map((id) => gone.get(id) ?? id) }));
   const outputs = view.outputs.filter(({ id }, i, all) => !gone.has(id) || all.findIndex((o) => o.id === id) === i);
   return { ...view, boxes, outputs: outputs.map((o) => ({ ...o, id: gone.get(o.id) ?? o.id })), repeats };
+};
+
+/** The mean time of a box and of those that it stands for. */
+const meanTimes = (
+  boxes: readonly Box[],
+  gone: ReadonlyMap<string, string>,
+): ReadonlyMap<string, Pick<Box, 'time'>> => {
+  const alike = new Map<string, Box[]>();
+  for (const box of boxes)
+    alike.set(gone.get(box.id) ?? box.id, [...(alike.get(gone.get(box.id) ?? box.id) ?? []), box]);
+  return new Map(
+    [...alike].map(([id, all]) => {
+      const { time } = timeOf(all);
+      return [id, time ? { time: { ...time, ms: time.ms / all.length } } : {}];
+    }),
+  );
 };
 
 interface Layer {
@@ -163,7 +200,7 @@ const runsOf = (view: View): { readonly layers: Layer[] }[] => {
       return source && source.inputs.length > 0 ? [source.dtype, source.shape] : id;
     };
     return JSON.stringify(
-      boxes.map(({ op, dtype, shape, attributes, inputs, path, nOp, nParameter }) => [
+      boxes.map(({ op, dtype, shape, attributes, inputs, path, nOp, nParameter, mark }) => [
         op === name ? 'layer' : op.replace(/\.\d+$/, ''),
         dtype,
         shape,
@@ -172,6 +209,7 @@ const runsOf = (view: View): { readonly layers: Layer[] }[] => {
         path.slice(1),
         nOp,
         nParameter,
+        mark,
       ]),
     );
   };

@@ -1,5 +1,6 @@
 /** Where the time of a run went, by block and by operation, and which device did what. */
 import { aligned } from './cost.ts';
+import type { BoxTime, View } from './view.ts';
 
 export interface NodeTime {
   /** Of the lowered node: 'blk.0.attn_q/MatMul'. */
@@ -17,6 +18,26 @@ interface Sum {
   readonly n: number;
   readonly ms: number;
 }
+
+/** The view with the time of each box: that of all that its tensor was lowered to. What a fused kernel did is the time of the last. */
+export const timedView = (view: View, times: readonly NodeTime[]): View => {
+  const byTensor = new Map<string, BoxTime>();
+  for (const { name, device, ms } of times) {
+    const [tensor = name] = name.split('/');
+    const before = byTensor.get(tensor);
+    byTensor.set(tensor, {
+      ms: ms + (before?.ms ?? 0),
+      devices: [...new Set([...(before?.devices ?? []), device])].toSorted(),
+    });
+  }
+  return {
+    ...view,
+    boxes: view.boxes.map((box) => {
+      const time = byTensor.get(box.id);
+      return time ? { ...box, time } : box;
+    }),
+  };
+};
 
 /** Two tables: each block (alike blocks of all layers together), then each operation; the slowest first. */
 export const printProfile = (times: readonly NodeTime[], title: string): string => {

@@ -13,7 +13,16 @@ export interface Theme {
   readonly fill: Readonly<Record<Kind, string>>;
   /** Of what differs between two graphs, instead of its kind's colour. */
   readonly mark: Readonly<Record<NonNullable<Box['mark']>, string>>;
+  /** Of what took no time, and of what took the most. */
+  readonly heat: readonly [cold: string, hot: string];
 }
+
+/** A colour between those of no time and of the most, `share` of the way. */
+export const heatColour = ({ heat: [cold, hot] }: Theme, share: number): string => {
+  const channel = (colour: string, i: number) => Number.parseInt(colour.slice(1 + 2 * i, 3 + 2 * i), 16);
+  const mixed = [0, 1, 2].map((i) => Math.round(channel(cold, i) + share * (channel(hot, i) - channel(cold, i))));
+  return `#${mixed.map((value) => value.toString(16).padStart(2, '0')).join('')}`;
+};
 
 export const themes: Readonly<Record<ThemeName, Theme>> = {
   light: {
@@ -23,6 +32,7 @@ export const themes: Readonly<Record<ThemeName, Theme>> = {
     layer: '#f3f5f8',
     block: '#e8ecf1',
     mark: { added: '#7ee29b', removed: '#ff9d9d', changed: '#ffd866' },
+    heat: ['#f6f7f9', '#ff7043'],
     fill: {
       leaf: '#ffc0cb',
       weight: '#fde7ec',
@@ -44,6 +54,7 @@ export const themes: Readonly<Record<ThemeName, Theme>> = {
     layer: '#171d24',
     block: '#1f2730',
     mark: { added: '#1a6b35', removed: '#8a2430', changed: '#6e5a00' },
+    heat: ['#1b2129', '#b3400f'],
     fill: {
       leaf: '#7a2f45',
       weight: '#48273a',

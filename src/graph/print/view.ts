@@ -30,8 +30,15 @@ export interface Box {
   readonly nParameter: number;
   /** Where two views are shown in one: how the second differs from the first. */
   readonly mark?: 'added' | 'removed' | 'changed';
+  /** Where a run was measured: what it took, and which devices did it. */
+  readonly time?: BoxTime;
   /** Present where all sizes are known: of one use. */
   readonly cost?: { readonly flops: number; readonly bytes: number };
+}
+
+export interface BoxTime {
+  readonly ms: number;
+  readonly devices: readonly string[];
 }
 
 /** A layer that stands for a run of alike ones. */

@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { UserError } from '../../errors.ts';
 import { bytesText } from './bytes.ts';
 import { cachedFiles, lockFolder, readRef, repoCache, sizeAt, writeRef } from './cache.ts';
+import { markUsed } from './cached-models.ts';
 import { chooseFiles, type ModelForm } from './choose.ts';
 import { downloadFile } from './download.ts';
 import { type HubReference, nameOf } from './reference.ts';
@@ -46,7 +47,8 @@ export const hubModel = async (
   }
 };
 
-const cachedModel = async (
+/** The path of a model as the hub had it when it was asked last. */
+export const cachedModel = async (
   reference: HubReference,
   forms: readonly ModelForm[],
   { folder, isOffline }: HubSettings,
@@ -58,12 +60,19 @@ const cachedModel = async (
     throw new UserError(
       'network',
       `${nameOf(reference)} is not in the cache${isOffline ? ', and the hub is not to be asked' : ''}`,
-      'get it once without --offline and HF_HUB_OFFLINE',
+      `get it without --offline and HF_HUB_OFFLINE: grafo models pull ${nameOf(reference)}`,
     );
-  return pathOf(chooseFiles(files, reference, forms), cache.snapshot(commit));
+  const chosen = chooseFiles(files, reference, forms);
+  await markAll(chosen.files, cache.snapshot(commit));
+  return pathOf(chosen, cache.snapshot(commit));
 };
 
-const pathOf = (
+const markAll = async (files: readonly { readonly path: string }[], snapshot: string): Promise<void> => {
+  for (const { path } of files) await markUsed(join(snapshot, path));
+};
+
+/** What to open of the chosen files of a snapshot. */
+export const pathOf = (
   { form, files }: { readonly form: ModelForm; readonly files: readonly { readonly path: string }[] },
   snapshot: string,
 ): string => (form === 'folder' ? snapshot : join(snapshot, files[0]?.path ?? ''));
@@ -74,7 +83,8 @@ interface Hub {
   readonly watcher: Watcher;
 }
 
-const freshModel = async (reference: HubReference, forms: readonly ModelForm[], hub: Hub): Promise<string> => {
+/** The path of a model as the hub has it now. */
+export const freshModel = async (reference: HubReference, forms: readonly ModelForm[], hub: Hub): Promise<string> => {
   const { settings, transport } = hub;
   const { commit, files } = await readSnapshot(reference, transport, settings);
   const chosen = chooseFiles(files, reference, forms);
@@ -84,6 +94,7 @@ const freshModel = async (reference: HubReference, forms: readonly ModelForm[], 
   for (const file of chosen.files) if ((await sizeAt(join(snapshot, file.path))) !== file.size) missing.push(file);
   await downloadAll(missing, commit, reference, hub);
   await writeRef(cache, reference.revision, commit);
+  await markAll(chosen.files, snapshot);
   return pathOf(chosen, snapshot);
 };
 
@@ -102,7 +113,7 @@ const downloadAll = async (
       transport,
       settings,
       repo,
-      url: `${settings.endpoint}/${repo}/resolve/${commit}/${file.path.split('/').map(encodeURIComponent).join('/')}`,
+      url: addressOf(repo, commit, file, settings),
       blob: cache.blob(file.digest.hex),
       path: join(cache.snapshot(commit), file.path),
       lockPath: join(lockFolder(settings.folder, repo), `${file.digest.hex}.grafo`),
@@ -112,3 +123,7 @@ const downloadAll = async (
     before += file.size;
   }
 };
+
+/** Where a file is on the hub. */
+export const addressOf = (repo: string, commit: string, { path }: HubFile, { endpoint }: HubSettings): string =>
+  `${endpoint}/${repo}/resolve/${commit}/${path.split('/').map(encodeURIComponent).join('/')}`;

@@ -25,6 +25,24 @@ export class Candidates {
     this.#everyId = Int32Array.from({ length: nVocab }, (_, id) => id);
   }
 
+  /** Those tokens of a row that have a bit in `allowed`, and are not at -Infinity; tells whether there are any. */
+  fillAllowed(row: Float32Array, allowed: Uint32Array): boolean {
+    const { ids, logits } = this;
+    let n = 0;
+    for (let word = 0; word < allowed.length; word++) {
+      for (let bits = allowed[word]!; bits !== 0; bits &= bits - 1) {
+        const id = word * 32 + 31 - Math.clz32(bits & -bits);
+        const logit = row[id]!;
+        if (!(logit > Number.NEGATIVE_INFINITY)) continue;
+        ids[n] = id;
+        logits[n++] = logit;
+      }
+    }
+    this.length = n;
+    this.order = 'id';
+    return n > 0;
+  }
+
   /** All tokens of a row of logits; those at -Infinity are no candidates. Throws when a logit is not a number. */
   fill(row: Float32Array): void {
     const { ids, logits } = this;
