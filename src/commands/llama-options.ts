@@ -28,6 +28,7 @@ const input = optionGroup('Input', {
     default: 'none' as const,
     describe: "V3's own layer guesses ahead",
   },
+  messages: { type: 'string', placeholder: 'FILE', describe: 'a conversation from a JSON file, answered once' },
   'override-kv': {
     type: 'string',
     array: true,
@@ -55,6 +56,12 @@ const output = optionGroup('Output', {
     describe: 'tokens; -1: to the end, -2: what fits',
   },
   'ignore-eos': { type: 'boolean', default: false, describe: 'never choose an end token' },
+  logprobs: {
+    type: 'number',
+    whole: true,
+    least: 0,
+    describe: 'how sure it was, and N other tokens (in --json, else on stderr)',
+  },
   'reverse-prompt': {
     alias: 'r',
     type: 'string',

@@ -18,6 +18,7 @@ import type { LlamaFlags } from './llama-options.ts';
 import { notesOnAccepted } from './llama-options.ts';
 import type { LogitsFile } from './logits-file.ts';
 import { createLogitsFile, savingStep } from './logits-file.ts';
+import { logprobLines, logprobsJson } from './logprobs.ts';
 import { modelPath } from './model-source.ts';
 import type { TextModelFile } from './open.ts';
 import { openText } from './open.ts';
@@ -123,6 +124,8 @@ const work = async (job: Job): Promise<number> => {
   const { flags, input, model, notice } = job;
   for (const warning of model.tokenizer.warnings) notice(warning);
   const template = chosenTemplate(job);
+  if (input.messages && !template)
+    throw new UserError('usage', 'messages need a chat template, which the file lacks', 'give --chat-template chatml');
   if (input.prompt.kind === 'none' && !template)
     throw new UserError('usage', 'no prompt', 'give one with -p, -f or a pipe; this model has no chat template');
   const saver = flags['save-logits'] ? await createLogitsFile(flags['save-logits'], model.decoder.nVocab) : undefined;
@@ -187,6 +190,10 @@ const talk = async (job: Job, template: ChatTemplate, saver: LogitsFile | undefi
     ...(input.system === undefined ? [] : [{ role: 'system' as const, content: input.system }]),
     ...(message === undefined ? [] : [{ role: 'user' as const, content: message }]),
   ];
+  if (input.messages) {
+    const { written } = await turn(session, input.messages);
+    return written.finish === 'interrupt' ? interrupts.exitCode : 0;
+  }
   if (process.stdin.isTTY && !flags['single-turn'] && !flags.json) {
     await converse(session, begun(first));
     return interrupts.leaving ? interrupts.exitCode : 0;
@@ -222,6 +229,7 @@ const createReportedWriter = (
     ...(input.grammar && { constraint: grammarConstraints(input.grammar, tokenizer) }),
     nPredict: flags.predict,
     special: flags.special,
+    ...(flags.logprobs !== undefined && { logprobs: flags.logprobs }),
     ...(splitsThoughts && { thoughts: { budget: flags['reasoning-budget'] } }),
     write: flags.json ? async () => undefined : (piece) => show.write(piece),
   });
@@ -234,6 +242,7 @@ const createReportedWriter = (
   };
   const report = (written: Written): void => {
     if (flags.json) console.log(JSON.stringify(resultJson(written, sampling.seed, model)));
+    else if (written.logprobs) notice(logprobLines(written.logprobs, tokenizer));
     for (const line of model.expertStats?.lines() ?? []) notice(line);
     if (model.speculation) {
       const { guessed, right } = model.speculation.count;
@@ -249,6 +258,7 @@ const resultJson = (written: Written, seed: number, model: TextModelFile) => ({
   text: written.text,
   ...(written.reasoning !== '' && { reasoning: written.reasoning }),
   ids: written.ids,
+  ...(written.logprobs && { logprobs: logprobsJson(written.logprobs, model.tokenizer) }),
   finish: written.finish,
   prompt_tokens: written.promptTokens,
   seed,
