@@ -40,6 +40,11 @@ const commands: readonly Entry[] = [
     load: async () => (await import('./commands/graph-dump.ts')).graphDumpCommand,
   },
   {
+    name: 'bench',
+    describe: 'how fast models run here: prompts, tokens, images, speech, on every device',
+    load: async () => (await import('./commands/bench.ts')).benchCommand,
+  },
+  {
     name: 'quantize',
     describe: 'write a GGUF model in another type, such as Q4_K_M or Q8_0',
     load: async () => (await import('./commands/quantize.ts')).quantizeCommand,

@@ -1,14 +1,17 @@
 /** Models of the hub: what reaches the cache, over connections that break, and through servers that answer wrongly. */
 import { randomBytes } from 'node:crypto';
-import { lstatSync, mkdirSync, readdirSync, readFileSync, readlinkSync, writeFileSync } from 'node:fs';
+import { existsSync, lstatSync, mkdirSync, readdirSync, readFileSync, readlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, describe, expect, it } from 'vitest';
+import { openFile } from '../src/io/gguf/file.ts';
 import type { ModelForm } from '../src/io/hub/choose.ts';
 import { chooseFiles } from '../src/io/hub/choose.ts';
 import { hubModel } from '../src/io/hub/model.ts';
+import { hubModelPlace } from '../src/io/hub/model-place.ts';
 import { nameOf, parseHubReference } from '../src/io/hub/reference.ts';
 import { type HubSettings, hubSettings } from '../src/io/hub/settings.ts';
-import { scratch } from './fixtures.ts';
+import { openSingleFile } from '../src/io/model-file.ts';
+import { fixture, scratch } from './fixtures.ts';
 import { blobName, COMMIT, cutAfter, type HubServer, openHubServer, type Serve, serveWell } from './hub-server.ts';
 
 const SIZE = 200_000;
@@ -256,6 +259,72 @@ describe('a server that', () => {
     const settings = settingsFor(server.endpoint);
     await expect(got(settings)).rejects.toMatchObject({ kind: 'network' });
     expect(blobsOf(settings)).not.toContain(blobName(bytes));
+  });
+});
+
+describe('a model that is only looked at', () => {
+  /** What is read of the file, and what was asked for. */
+  const looked = async (files: Readonly<Record<string, Buffer>>, name: string, reads: readonly [number, number][]) => {
+    const settings = await start(serveWell, files);
+    const place = await hubModelPlace(parseHubReference(name), allForms, settings, silent);
+    const opened = await place.open?.(place.path);
+    const parts: Uint8Array[] = [];
+    for (const [position, length] of reads) parts.push((await opened?.read(position, length)) ?? Buffer.of());
+    await opened?.close();
+    await place.close();
+    return { place, parts, settings };
+  };
+  const silent = { notice: () => undefined, progress: () => undefined };
+
+  it('is read in ranges, none of them twice, and leaves nothing in the cache', async () => {
+    const reads: [number, number][] = [
+      [0, 4],
+      [2, 70_000],
+      [65_536, 1],
+      [199_990, 10],
+      [130_000, 10_000],
+      [5, 0],
+    ];
+    const { place, parts, settings } = await looked({ [file]: bytes }, 'hf:some/model', reads);
+    expect(place.path).toBe(`hf:some/model/${file}`);
+    for (const [i, [position, length]] of reads.entries())
+      expect(Buffer.compare(parts[i]!, bytes.subarray(position, position + length)), String(reads[i])).toBe(0);
+    expect(served()).toEqual(['bytes=0-65535', 'bytes=65536-131071', 'bytes=196608-199999', 'bytes=131072-196607']);
+    expect(existsSync(settings.folder)).toBe(false);
+  });
+
+  it('is read from the cache where it is there', async () => {
+    const settings = await start();
+    const { path } = await got(settings);
+    const place = await hubModelPlace(parseHubReference('hf:some/model'), allForms, settings, silent);
+    expect([place.path, place.open]).toEqual([path, undefined]);
+    expect(served()).toEqual(['all']);
+  });
+
+  it('is refused where the server gives no parts of it', async () => {
+    const settings = await start((_, response, content) => response.end(content));
+    const place = await hubModelPlace(parseHubReference('hf:some/model'), allForms, settings, silent);
+    const opened = await place.open?.(place.path);
+    await expect(opened?.read(0, 4)).rejects.toThrow(`gives no parts of 'hf:some/model/${file}'`);
+    await place.close();
+  });
+
+  it.each<[string, Buffer]>([
+    ['ggml-nano.bin', readFileSync(fixture('whisper/whisper-nano-q4_0.bin'))],
+    ['gqa.gguf', readFileSync(fixture('llama/gqa-q4_0.gguf'))],
+  ])('has the header of %s as a file here has it', async (name, content) => {
+    const settings = await start(serveWell, { [name]: content });
+    const place = await hubModelPlace(parseHubReference('hf:some/model'), allForms, settings, silent);
+    const there = await openSingleFile(place.path, place.open ?? openFile);
+    const path = join(scratch, name);
+    writeFileSync(path, content);
+    const here = await openSingleFile(path, openFile);
+    expect([...there.metadata]).toEqual([...here.metadata]);
+    const shapes = ({ tensors }: typeof here) => [...tensors.values()].map((t) => [t.name, t.type, t.shape]);
+    expect(shapes(there)).toEqual(shapes(here));
+    const [tensor = ''] = [...here.tensors.keys()];
+    expect(await there.tensors.get(tensor)?.decode()).toEqual(await here.tensors.get(tensor)?.decode());
+    await Promise.all([there.close(), here.close(), place.close()]);
   });
 });
 

@@ -1,5 +1,5 @@
 /** Which model a command runs, from what the user says. */
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
 import type { ModelWish } from '../src/commands/model-source.ts';
@@ -90,6 +90,21 @@ describe('a command with a model of the hub', async () => {
     expect(again.stderr).toBe('');
     expect(JSON.parse(again.stdout).text).toBe(JSON.parse(first.stdout).text);
     expect(server.requests.length).toBe(length);
+  });
+
+  it('whose graph is dumped is not downloaded: its header is read in few requests', async () => {
+    const before = server.requests.length;
+    const cache = { ...env, HF_HOME: join(scratch, 'none') };
+    const { stdout, stderr } = await grafo(['graph-dump', '-m', 'hf:some/model', '--depth', 'block'], { env: cache });
+    const here = await grafo(['graph-dump', '-m', fixture('llama/gqa-q4_0.gguf'), '--depth', 'block']);
+    expect([stdout, stderr]).toEqual([here.stdout, '']);
+    const ranges = server.requests
+      .slice(before)
+      .filter(({ where }) => where === 'store')
+      .map(({ range }) => range);
+    expect(ranges.length).toBeLessThan(4);
+    expect(ranges).not.toContain(undefined);
+    expect(existsSync(cache.HF_HOME)).toBe(false);
   });
 
   it('says in one sentence what is wrong with its name, and exits with 8', async () => {

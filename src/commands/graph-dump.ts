@@ -46,7 +46,7 @@ export const graphDumpCommand = command({
     const measure = flags.cost ? 'cost' : flags.memory ? 'memory' : undefined;
     if (measure !== undefined && format !== 'text' && format !== 'json')
       throw new UserError('usage', `--${measure} is text or json, not ${format}`);
-    await withSource(flags, async (source) => {
+    const work = async (source: WeightSource): Promise<void> => {
       if (flags.profile) return writeOutput(flags.output, await profiles(source, flags, format));
       if (measure !== undefined)
         return writeOutput(flags.output, await measured(source, measure, { ...flags, format }));
@@ -59,7 +59,9 @@ export const graphDumpCommand = command({
         flags.output,
         await pictured(view, viewFormat(format), `${chosen.arch} ${chosen.part}`, flags),
       );
-    });
+    };
+    const readsWeights = flags.profile || flags.values || flags.stage === 'optimized';
+    await withSource(flags, work, readsWeights ? 'weights' : 'header');
     return 0;
   },
 });

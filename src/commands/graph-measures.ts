@@ -81,7 +81,7 @@ export const measured = async (source: WeightSource, what: 'cost' | 'memory', fl
 
 const measureProcessor = async (flags: GraphFlags): Promise<Machine> => {
   const { device } = await findDevice({ kind: 'named', provider: 'cpu', index: 0 }, 0);
-  return measureMachine(device, flags.threads ?? physicalCores(), cacheFolder());
+  return measureMachine(device, { threads: flags.threads ?? physicalCores(), cacheFolder: cacheFolder() });
 };
 
 const machineLine = ({ flopsPerSecond, bytesPerSecond }: Machine): string =>

@@ -8,7 +8,7 @@ import type { WeightSource } from '../graph/weights.ts';
 import { inventModel } from '../io/invented.ts';
 import { openModelFile } from '../io/model-file.ts';
 import { anyModel } from '../models/index.ts';
-import { type ModelWish, modelPath } from './model-source.ts';
+import { type ModelWish, modelPath, openHeader } from './model-source.ts';
 import { archOf } from './open.ts';
 import { noticeUnless } from './terminal.ts';
 
@@ -34,17 +34,24 @@ export interface ChosenGraph {
   readonly sizes: Sizes;
 }
 
-/** Opens what is named and hands it to `use` while its file is open. */
+/**
+ * Opens what is named and hands it to `use` while its file is open.
+ * @param reads whether weights are read too: then a model of the hub is downloaded
+ */
 export const withSource = async <R>(
   wish: ModelWish & Pick<GraphWish, 'arch' | 'shape' | 'type'>,
   use: (source: WeightSource) => Promise<R>,
+  reads: 'header' | 'weights' = 'header',
 ): Promise<R> => {
   const { model, arch } = wish;
   if (model !== undefined && arch !== undefined)
     throw new UserError('usage', '-m and --arch: a graph is of a file, or of a shape');
   if (arch !== undefined) return use(inventModel(arch, wish.shape, wish.type));
   if (wish.shape !== undefined) throw new UserError('usage', '--shape changes what --arch names, not a file');
-  const file = await openModelFile(await modelPath(wish, 'any', noticeUnless(wish.quiet ?? false)));
+  const notice = noticeUnless(wish.quiet ?? false);
+  const file = await (reads === 'weights'
+    ? openModelFile(await modelPath(wish, 'any', notice))
+    : openHeader(wish, 'any', notice));
   try {
     return await use(file);
   } finally {

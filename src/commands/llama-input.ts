@@ -3,10 +3,10 @@ import { UserError } from '../errors.ts';
 import { type ChatMessage, type ChatTemplate, chatTemplate } from '../io/text/chat.ts';
 import type { Tokenizer } from '../io/text/tokenizer.ts';
 import type { Grammar } from '../models/grammar/gbnf.ts';
+import { parseMessages } from './chat/conversation.ts';
 import { readEscapes } from './escapes.ts';
 import { readGrammar } from './grammar.ts';
 import type { LlamaFlags } from './llama-options.ts';
-import { readMessages } from './messages.ts';
 import { readStdin } from './terminal.ts';
 import { readText } from './text-file.ts';
 
@@ -57,6 +57,13 @@ const readPrompt = async (flags: LlamaFlags): Promise<Prompt> => {
   const piped = withoutNewline(await readStdin());
   if (piped === '') throw new UserError('usage', 'no prompt', 'give one with -p, -f or a pipe');
   return { kind: 'text', text: piped };
+};
+
+/** A conversation that ends with a question. */
+const readMessages = async (path: string): Promise<readonly ChatMessage[]> => {
+  const messages = parseMessages(await readText(path), path);
+  if (messages.at(-1)?.role === 'user') return messages;
+  throw new UserError('usage', `the last message of '${path}' is not the user's: there is nothing to answer`);
 };
 
 /** A conversation has its own messages, the first and the last of them too. */

@@ -104,6 +104,7 @@ const chat = optionGroup('Chat', {
     placeholder: 'JSON',
     describe: 'what the template may ask: \'{"thinking":true}\'',
   },
+  'simple-io': { type: 'boolean', default: false, describe: 'plain lines instead of the drawn chat' },
 });
 
 const reasoning = optionGroup('Reasoning', {
@@ -127,8 +128,11 @@ const reasoning = optionGroup('Reasoning', {
   },
 });
 
-/** What the file may say in `general.sampling.*` has no default here: given on the command line or not is a difference. */
-const sampling = optionGroup("Sampling (the file's own choice goes before the default)", {
+/**
+ * How tokens are chosen; a chat can change these while it goes on. What the file may say in `general.sampling.*` has no
+ * default here: given on the command line or not is a difference.
+ */
+export const samplingFlags = optionGroup("Sampling (the file's own choice goes before the default)", {
   seed: {
     alias: 's',
     type: 'number',
@@ -245,7 +249,7 @@ export const llamaOptions = {
   ...output,
   ...chat,
   ...reasoning,
-  ...sampling,
+  ...samplingFlags,
   ...form,
   ...tools,
   ...deviceOptions,

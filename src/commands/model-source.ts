@@ -7,9 +7,11 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { UserError } from '../errors.ts';
 import type { ModelForm } from '../io/hub/choose.ts';
+import type { Watcher } from '../io/hub/model.ts';
 import { checkedPath, type HubReference, isHubReference, parseHubReference } from '../io/hub/reference.ts';
-import { hubSettings } from '../io/hub/settings.ts';
+import { type HubSettings, hubSettings } from '../io/hub/settings.ts';
 import { speechModelNamed, voiceDetectorNamed } from '../io/hub/short-names.ts';
+import { type ModelFile, openModelFile, openSingleFile } from '../io/model-file.ts';
 import type { Family } from '../models/index.ts';
 import { downloadProgress } from './download-progress.ts';
 
@@ -90,16 +92,59 @@ const namedModel = (wish: ModelWish, kind: ModelKind): string | HubReference | u
 const withFile = (reference: HubReference, file: string | undefined): HubReference =>
   file === undefined ? reference : { ...reference, wanted: { kind: 'file', path: checkedPath(file) } };
 
-const download = async (
+const download = (
   reference: HubReference,
   kind: ModelKind,
-  { 'hf-token': token, offline: isOffline, quiet = false }: ModelWish,
+  wish: ModelWish,
   notice: (line: string) => void,
-): Promise<string> => {
-  const { hubModel } = await import('../io/hub/model.ts');
+): Promise<string> =>
+  withWatcher(wish, notice, async (watcher) => {
+    const { hubModel } = await import('../io/hub/model.ts');
+    return hubModel(reference, formsOf(kind), settingsOf(wish), watcher);
+  });
+
+/**
+ * Opens the model that the flags mean to read its header; of a model of the hub only that is asked for.
+ * @throws UserError as `modelPath` does, and 'file' or 'model' for what is no model
+ */
+export const openHeader = async (
+  wish: ModelWish,
+  kind: ModelKind,
+  notice: (line: string) => void,
+): Promise<ModelFile> => {
+  const named = namedModel(wish, kind);
+  if (named === undefined || typeof named === 'string') return openModelFile(await modelPath(wish, kind, notice));
+  const { hubModelPlace } = await import('../io/hub/model-place.ts');
+  const place = await withWatcher(wish, notice, (watcher) =>
+    hubModelPlace(named, formsOf(kind), settingsOf(wish), watcher),
+  );
+  try {
+    const file = await (place.open ? openSingleFile(place.path, place.open) : openModelFile(place.path));
+    return {
+      ...file,
+      async close() {
+        await file.close();
+        await place.close();
+      },
+    };
+  } catch (error) {
+    await place.close();
+    throw error;
+  }
+};
+
+const settingsOf = ({ 'hf-token': token, offline: isOffline }: ModelWish): HubSettings =>
+  hubSettings({ token, isOffline });
+
+/** Shows how far a download is while something goes on. */
+const withWatcher = async <R>(
+  { quiet = false }: ModelWish,
+  notice: (line: string) => void,
+  use: (watcher: Watcher) => Promise<R>,
+): Promise<R> => {
   const progress = downloadProgress(quiet);
   try {
-    return await hubModel(reference, formsOf(kind), hubSettings({ token, isOffline }), {
+    return await use({
       progress: progress.update,
       notice(line) {
         progress.end();

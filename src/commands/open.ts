@@ -237,8 +237,8 @@ const describeFile = ({ metadata, tensors }: WeightSource, nCtxTrain: number): s
   return `${arch}: ${stored.length} tensors of ${types} with ${count(n)} parameters; trained for ${count(nCtxTrain)} positions`;
 };
 
-/** Short enough to be interrupted on a CPU, long enough to fill a card. */
-const runLength = (asked: number | undefined, { provider, isSoftware }: Device): number =>
+/** Tokens in one run: short enough to be interrupted on a CPU, long enough to fill a card. */
+export const runLength = (asked: number | undefined, { provider, isSoftware }: Device): number =>
   Math.min(asked ?? (provider === 'cpu' ? 64 : 512), isSoftware ? NARROW_RUN : Number.POSITIVE_INFINITY);
 
 /**

@@ -1,38 +1,32 @@
 /** What `grafo llama` and `grafo deepseek` do: chat, completion, and what they do instead of writing. */
 import { UserError } from '../errors.ts';
-import { deviceId } from '../graph/device/device.ts';
-import type { ChatMessage, ChatTemplate } from '../io/text/chat.ts';
+import type { ChatTemplate } from '../io/text/chat.ts';
 import { chatTemplate, findChatTemplate } from '../io/text/chat.ts';
 import type { Tokenizer } from '../io/text/tokenizer.ts';
 import { Interrupted } from '../models/decoder.ts';
 import type { TextFamily } from '../models/index.ts';
-import type { ChatSession } from './chat.ts';
-import { askOnce, converse, turn } from './chat.ts';
 import { printDevices } from './devices.ts';
 import { readEscapes } from './escapes.ts';
-import { grammarConstraints } from './grammar.ts';
 import { Interrupts } from './interrupts.ts';
 import type { Input } from './llama-input.ts';
 import { promptIds, readInput, withoutNewline } from './llama-input.ts';
 import type { LlamaFlags } from './llama-options.ts';
 import { notesOnAccepted } from './llama-options.ts';
 import type { LogitsFile } from './logits-file.ts';
-import { createLogitsFile, savingStep } from './logits-file.ts';
-import { logprobLines, logprobsJson } from './logprobs.ts';
+import { createLogitsFile } from './logits-file.ts';
 import { modelPath } from './model-source.ts';
 import type { TextModelFile } from './open.ts';
 import { openText } from './open.ts';
 import { physicalCores } from './options.ts';
 import { parseOverrides } from './override-kv.ts';
 import { printPerplexity } from './perplexity.ts';
-import { samplingOptions } from './sampling.ts';
+import { talk } from './talk.ts';
 import { hasColours, noticeUnless, onClosedPipe, progressLine, write, yellow } from './terminal.ts';
 import { readText } from './text-file.ts';
-import { createThoughtWriter } from './thoughts.ts';
-import { shortTimings, timingsJson, timingsTable } from './timings.ts';
-import { printTokens, tokenLines } from './tokens.ts';
-import type { Writer, Written } from './writer.ts';
-import { createWriter } from './writer.ts';
+import type { Job } from './text-job.ts';
+import { prepareWriter } from './text-job.ts';
+import { createOutput } from './text-output.ts';
+import { printTokens } from './tokens.ts';
 
 /** Does what the flags of `grafo llama` or `grafo deepseek` ask for; gives the exit code. */
 export const runText = async (flags: LlamaFlags, family: TextFamily): Promise<number> => {
@@ -56,7 +50,7 @@ export const runText = async (flags: LlamaFlags, family: TextFamily): Promise<nu
   let model: TextModelFile | undefined;
   try {
     model = await openModel(path, flags, family, interrupts.signal, notice);
-    if (measured === undefined) return await work({ flags, input, model, interrupts, notice });
+    if (measured === undefined) return await work({ flags, path, input, model, interrupts, notice });
     await printPerplexity(model, measured, { ...flags, signal: interrupts.signal });
     return 0;
   } catch (error) {
@@ -111,14 +105,6 @@ const openModel = async (
   }
 };
 
-interface Job {
-  readonly flags: LlamaFlags;
-  readonly input: Input;
-  readonly model: TextModelFile;
-  readonly interrupts: Interrupts;
-  notice(line: string): void;
-}
-
 /** Chat or completion, and the exit code. */
 const work = async (job: Job): Promise<number> => {
   const { flags, input, model, notice } = job;
@@ -154,119 +140,21 @@ const chosenTemplate = ({ flags, input, model, notice }: Job): ChatTemplate | un
 const complete = async (job: Job, saver: LogitsFile | undefined): Promise<number> => {
   const { flags, model, interrupts } = job;
   const prompt = promptIds(job.input.prompt, model.tokenizer);
-  const { writer, report } = createReportedWriter(job, saver, flags['reasoning-format'] === 'deepseek');
+  const { writer, sampling } = prepareWriter(job, saver, flags['reasoning-format'] === 'deepseek');
+  const output = createOutput(job, sampling.seed);
   if (!flags.json && (flags['display-prompt'] ?? process.stdout.isTTY === true)) {
     const text = echo(prompt, model.tokenizer, flags.special);
     await write(hasColours(flags.color) ? yellow(text) : text);
   }
-  const written = await writer.write(prompt, interrupts.signal);
+  const written = await writer.write(prompt, { signal: interrupts.signal, hear: (piece) => output.write(piece) });
   if (!flags.json) {
     if (written.finish === 'eog' && process.stdout.isTTY) await write(' [end of text]');
     if (process.stdout.isTTY || !written.text.endsWith('\n')) await write('\n');
   }
-  report(written);
+  output.report(written);
   return written.finish === 'interrupt' ? interrupts.exitCode : 0;
 };
 
 /** The prompt as it was given: without the token that begins texts, and the space that encoding put before it. */
 const echo = (prompt: readonly number[], tokenizer: Tokenizer, special: boolean): string =>
   tokenizer.decode(!special && prompt[0] === tokenizer.bos ? prompt.slice(1) : prompt, { special });
-
-/** Chat: as many turns as a person likes at a terminal, else one. */
-const talk = async (job: Job, template: ChatTemplate, saver: LogitsFile | undefined): Promise<number> => {
-  const { flags, input, model, interrupts } = job;
-  const { writer, report } = createReportedWriter(job, saver, flags['reasoning-format'] !== 'none');
-  const kwargs = flags['chat-template-kwargs'];
-  const session: ChatSession = {
-    template,
-    tokenizer: model.tokenizer,
-    ...(kwargs && { kwargs }),
-    writer,
-    interrupts,
-    onAnswer: report,
-  };
-  const first = input.prompt.kind === 'text' ? input.prompt.text : undefined;
-  const begun = (message: string | undefined): readonly ChatMessage[] => [
-    ...(input.system === undefined ? [] : [{ role: 'system' as const, content: input.system }]),
-    ...(message === undefined ? [] : [{ role: 'user' as const, content: message }]),
-  ];
-  if (input.messages) {
-    const { written } = await turn(session, input.messages);
-    return written.finish === 'interrupt' ? interrupts.exitCode : 0;
-  }
-  if (process.stdin.isTTY && !flags['single-turn'] && !flags.json) {
-    await converse(session, begun(first));
-    return interrupts.leaving ? interrupts.exitCode : 0;
-  }
-  const message = first ?? (await askOnce(interrupts));
-  if (interrupts.leaving) return interrupts.exitCode;
-  if (!message) throw new UserError('usage', 'the prompt is empty');
-  const { written } = await turn(session, begun(message));
-  return written.finish === 'interrupt' ? interrupts.exitCode : 0;
-};
-
-/**
- * A writer as the flags want it, and a report of what it wrote: text goes to stdout as it comes, or JSON at the end.
- * @param splitsThoughts whether thoughts are told apart from the text
- */
-const createReportedWriter = (
-  { flags, input, model, notice }: Job,
-  saver: LogitsFile | undefined,
-  splitsThoughts: boolean,
-): { readonly writer: Writer; report(written: Written): void } => {
-  const { decoder, tokenizer, nCtx } = model;
-  const sampling = samplingOptions(flags, model);
-  notice(`seed ${sampling.seed}`);
-  const show = createThoughtWriter({ shown: flags.thinking, hasColours: hasColours(flags.color) }, write);
-  const stops = flags['reverse-prompt'].map((text) => (flags.escape ? readEscapes(text) : text));
-  const writer = createWriter({
-    step: saver ? savingStep(decoder, saver) : (model.speculation?.step ?? decoder.last),
-    sampling,
-    tokenizer,
-    nCtx,
-    loadMs: model.loadMs,
-    stops: stops.filter((text) => text !== ''),
-    ...(input.grammar && { constraint: grammarConstraints(input.grammar, tokenizer) }),
-    nPredict: flags.predict,
-    special: flags.special,
-    ...(flags.logprobs !== undefined && { logprobs: flags.logprobs }),
-    ...(splitsThoughts && { thoughts: { budget: flags['reasoning-budget'] } }),
-    write: flags.json ? async () => undefined : (piece) => show.write(piece),
-  });
-  const shown: Writer = {
-    write(prompt, signal) {
-      if (flags['verbose-prompt']) process.stderr.write(tokenLines(prompt, tokenizer));
-      show.begin();
-      return writer.write(prompt, signal);
-    },
-  };
-  const report = (written: Written): void => {
-    if (flags.json) console.log(JSON.stringify(resultJson(written, sampling.seed, model)));
-    else if (written.logprobs) notice(logprobLines(written.logprobs, tokenizer));
-    for (const line of model.expertStats?.lines() ?? []) notice(line);
-    if (model.speculation) {
-      const { guessed, right } = model.speculation.count;
-      notice(`guessed ${guessed} tokens ahead, ${right} of them right`);
-    }
-    if (written.finish === 'context') notice(`the context of ${nCtx} tokens is full; -c makes it longer`);
-    notice(flags.perf ? timingsTable(written.timings) : shortTimings(written.timings));
-  };
-  return { writer: shown, report };
-};
-
-const resultJson = (written: Written, seed: number, model: TextModelFile) => ({
-  text: written.text,
-  ...(written.reasoning !== '' && { reasoning: written.reasoning }),
-  ids: written.ids,
-  ...(written.logprobs && { logprobs: logprobsJson(written.logprobs, model.tokenizer) }),
-  finish: written.finish,
-  prompt_tokens: written.promptTokens,
-  seed,
-  device: deviceId(model.device),
-  compute: model.compute,
-  threads: model.threads,
-  context: model.nCtx,
-  timings: timingsJson(written.timings),
-  ...(model.speculation && { speculation: model.speculation.count }),
-  ...(model.expertStats && { experts: model.expertStats.json() }),
-});

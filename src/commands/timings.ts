@@ -18,6 +18,9 @@ const rate = (n: number, ms: number): number => (ms > 0 ? (1000 * n) / ms : 0);
 /** Tokens after the first: the first one is the prompt's work. */
 const steps = (t: Timings): number => Math.max(0, t.generatedTokens - 1);
 
+/** Tokens a second after the first one. */
+export const generationRate = (t: Timings): number => rate(steps(t), t.generateMs);
+
 /** `[ Prompt: 123.4 t/s | Generation: 56.7 t/s | first token 12 ms ]` */
 export const shortTimings = (t: Timings): string => {
   const parts = [`Prompt: ${rate(t.promptTokens, t.promptMs).toFixed(1)} t/s`];

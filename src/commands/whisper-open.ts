@@ -6,7 +6,7 @@ import { deviceId } from '../graph/device/device.ts';
 import type { Session } from '../graph/device/session.ts';
 import { openSession } from '../graph/device/session.ts';
 import { lower } from '../graph/lower/lower.ts';
-import type { Compute } from '../graph/lower/target.ts';
+import type { Compute, Provider } from '../graph/lower/target.ts';
 import type { MetadataValue } from '../graph/weights.ts';
 import type { MelBank } from '../io/audio/mel.ts';
 import { melBank, slaneyFilters } from '../io/audio/mel.ts';
@@ -72,8 +72,7 @@ export const openSpeech = async (path: string, o: OpenSpeechOptions): Promise<Sp
     const open = async (name: keyof typeof whisper.graphs, sizes: Readonly<Record<string, number>> = {}) => {
       const g = new GraphBuilder(name);
       whisper.graphs[name](g, { h, w });
-      // Beams go on from each other in memory that only the CPU's kernels leave to us.
-      const fused = o.fused && (device.provider === 'cpu' || name !== 'decoder');
+      const fused = o.fused && takesFusedKernels(name, device.provider);
       const program = lower(g.build(), { provider: device.provider, compute, fused }, sizes);
       const session = await openSession(program, device, {
         threads: o.threads,
@@ -119,6 +118,10 @@ export const openSpeech = async (path: string, o: OpenSpeechOptions): Promise<Sp
     throw error;
   }
 };
+
+/** Whether a graph may use fused kernels: beams go on from each other in memory that only the CPU's leave to us. */
+export const takesFusedKernels = (name: string, provider: Provider): boolean =>
+  provider === 'cpu' || name !== 'decoder';
 
 /** All that is promised, once nothing is under way any more: what was opened can then be closed if something failed. */
 const all = async <const P extends readonly Promise<Session>[]>(promises: P): Promise<{ [K in keyof P]: Session }> => {

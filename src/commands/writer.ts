@@ -1,5 +1,6 @@
 /** Writes answers one after the other and remembers which tokens the cache holds: only what changed is computed. */
 import { UserError } from '../errors.ts';
+import type { Piece } from '../io/text/thoughts.ts';
 import { opensThought } from '../io/text/thoughts.ts';
 import type { Tokenizer } from '../io/text/tokenizer.ts';
 import type { Constraint } from '../models/grammar/constraint.ts';
@@ -12,8 +13,7 @@ import type { Timings } from './timings.ts';
 /** Feeds tokens from a position on; gives the logits after the last. The signal is looked at between two runs. */
 export type StoppableStep = (tokens: readonly number[], pos: number, signal: AbortSignal) => Promise<Float32Array>;
 
-export interface WriterOptions
-  extends Pick<AnswerOptions, 'nCtx' | 'nPredict' | 'stops' | 'special' | 'logprobs' | 'write'> {
+export interface WriterOptions extends Pick<AnswerOptions, 'nCtx' | 'nPredict' | 'stops' | 'special' | 'logprobs'> {
   readonly step: StoppableStep;
   readonly tokenizer: Tokenizer;
   readonly sampling: SamplingOptions;
@@ -32,20 +32,35 @@ export interface Written extends Answer {
   readonly timings: Timings;
 }
 
+/** Who asks for an answer. */
+export interface Listener extends Pick<AnswerOptions, 'signal'> {
+  /** Receives text as soon as it is certain. */
+  hear(piece: Piece): Promise<void>;
+}
+
 export interface Writer {
+  /** Tokens whose rows the cache holds, from its first position on. */
+  readonly cached: readonly number[];
   /**
    * Writes on from a whole prompt, of which earlier prompts and answers may be the beginning.
    * @throws UserError 'capacity' for a prompt longer than the context
    */
-  write(prompt: readonly number[], signal: AbortSignal): Promise<Written>;
+  write(prompt: readonly number[], listener: Listener): Promise<Written>;
+  /** Chooses tokens in another way from now on. */
+  choose(sampling: SamplingOptions): void;
 }
 
 export const createWriter = ({ step, sampling, loadMs, thoughts, constraint, ...options }: WriterOptions): Writer => {
   const { tokenizer, nCtx } = options;
-  const sampler = createSampler(sampling, tokenizer.vocabSize);
   const cached: number[] = [];
+  let sampler = createSampler(sampling, tokenizer.vocabSize);
   return {
-    async write(prompt, signal) {
+    cached,
+    choose(changed) {
+      sampler = createSampler(changed, tokenizer.vocabSize);
+      for (const id of cached) sampler.accept(id);
+    },
+    async write(prompt, { signal, hear }) {
       if (prompt.length > nCtx)
         throw new UserError(
           'capacity',
@@ -62,6 +77,7 @@ export const createWriter = ({ step, sampling, loadMs, thoughts, constraint, ...
         ...(constraint && { constraint: constraint() }),
         sampler,
         signal,
+        write: hear,
         pos: kept,
         step: async (tokens, pos) => {
           cached.length = pos; // what an interrupted run wrote is not known

@@ -3,7 +3,7 @@ import { statSync } from 'node:fs';
 import type { WeightSource } from '../graph/weights.ts';
 import { openVitCpp } from './ggml/vit.ts';
 import { isWhisperCpp, openWhisperCpp } from './ggml/whisper.ts';
-import { magicOf } from './gguf/file.ts';
+import { magicOf, type Open, openFile } from './gguf/file.ts';
 import { openGguf } from './gguf/reader.ts';
 import { openVit } from './vit/open.ts';
 
@@ -16,8 +16,17 @@ export interface ModelFile extends WeightSource {
  * Opens GGUF, files of whisper.cpp and vit.cpp, safetensors, and folders of Hugging Face's.
  * @throws UserError 'file' or 'model'
  */
-export const openModelFile = async (path: string): Promise<ModelFile> => {
-  if (statSync(path, { throwIfNoEntry: false })?.isDirectory() || path.endsWith('.safetensors')) return openVit(path);
-  if ((await magicOf(path)) !== 'lmgg') return openGguf(path);
-  return (await isWhisperCpp(path)) ? openWhisperCpp(path) : openVitCpp(path);
+export const openModelFile = async (path: string): Promise<ModelFile> =>
+  statSync(path, { throwIfNoEntry: false })?.isDirectory() || path.endsWith('.safetensors')
+    ? openVit(path)
+    : openSingleFile(path, openFile);
+
+/**
+ * The same for a model that is no folder, wherever its files are.
+ * @param open how they are opened
+ * @throws UserError 'file', 'model', or what `open` throws
+ */
+export const openSingleFile = async (path: string, open: Open): Promise<ModelFile> => {
+  if ((await magicOf(path, open)) !== 'lmgg') return openGguf(path, open);
+  return (await isWhisperCpp(path, open)) ? openWhisperCpp(path, open) : openVitCpp(path, open);
 };

@@ -8,6 +8,7 @@ import { findMixture, typesOf } from './gguf/mixture.ts';
 import { floatToHalf } from './gguf/quants/half.ts';
 import { q4_0 } from './gguf/quants/q4_0.ts';
 import { q4_k } from './gguf/quants/q4_k.ts';
+import { q5_0 } from './gguf/quants/q5_0.ts';
 import { q5_k } from './gguf/quants/q5_k.ts';
 import { q6_k } from './gguf/quants/q6_k.ts';
 import { q8_0 } from './gguf/quants/q8_0.ts';
@@ -19,7 +20,7 @@ import { typeOfName } from './gguf/types.ts';
 export interface RandomTensor {
   readonly name: string;
   readonly shape: readonly number[];
-  /** 'f32', 'f16', 'bf16', 'q4_0', 'q8_0', 'q4_k', 'q5_k' or 'q6_k'. */
+  /** 'f32', 'f16', 'bf16', 'q4_0', 'q5_0', 'q8_0', 'q4_k', 'q5_k' or 'q6_k'. */
   readonly type: string;
 }
 
@@ -40,7 +41,8 @@ export const randomSource = ({ metadata, tensors }: RandomModel): WeightSource =
   tensors: new Map(tensors.map((tensor) => [tensor.name, randomTensor(tensor)])),
 });
 
-const randomTensor = ({ name, shape, type: typeName }: RandomTensor): StoredTensor => {
+/** One tensor of such a source. */
+export const randomTensor = ({ name, shape, type: typeName }: RandomTensor): StoredTensor => {
   const type = typeOfName(typeName);
   const isNorm = shape.length === 1 && typeName === 'f32' && !name.endsWith('.bias');
   const toWeights = isNorm ? normBits : weightBits[typeName];
@@ -119,18 +121,22 @@ const scaledAbove = ({ blockBytes }: QuantType, d: number, mostInteger: number):
 /** From 1 to 1.0625. */
 const normBits = masked(0x0007ffff, 0x3f800000);
 
-// Exponent -6: magnitudes between 1/64 and 1/32. Nibbles of -8 to 7 have a root mean square of 4.64, bytes of 73.9, six
-// bits about 0 of 18.5; scale times nibble less minimum of Q4_K has one of 260, of Q5_K of 540.
+// Exponent -6: magnitudes between 1/64 and 1/32. Nibbles of -8 to 7 have a root mean square of 4.64, five bits of 9.24, bytes
+// of 73.9, six bits about 0 of 18.5; scale times nibble less minimum of Q4_K has one of 260, of Q5_K of 540.
 const weightBits: Readonly<Record<string, ToWeights>> = {
   f32: masked(0x807fffff, 0x3c800000),
   f16: masked(0x83ff83ff, 0x24002400),
   bf16: masked(0x807f807f, 0x3c803c80),
   q4_0: scaled(q4_0, STD / 4.64),
+  q5_0: scaled(q5_0, STD / 9.24),
   q8_0: scaled(q8_0, STD / 73.9),
   q4_k: scaledAbove(q4_k, STD / 260, 15),
   q5_k: scaledAbove(q5_k, STD / 540, 31),
   q6_k: scaled(q6_k, STD / (73.9 * 18.5), 208),
 };
+
+/** The types there are random weights of. */
+export const randomTypes: ReadonlySet<string> = new Set(Object.keys(weightBits));
 
 /** The sizes of a model of architecture `llama`. */
 export interface LlamaShape {

@@ -62,11 +62,11 @@ describe('a conversation from a file, answered in a form', () => {
   });
 
   it.each([
-    ['{"role":"user"}', 'is no list of messages'],
-    ['[]', 'is no list of messages'],
-    ['[{"role":"robot","content":"Hi"}]', 'message 1 of'],
-    ['[{"role":"user","content":"Hi"},{"role":"user","content":["Hi"]}]', 'message 2 of'],
-    ['[', 'is no JSON'],
+    ['{"role":"user"}', 'is no conversation'],
+    ['[{"role":"robot","content":"Hi"}]', 'is no conversation'],
+    ['[', 'is no conversation'],
+    ['[]', 'the last message of'],
+    ['[{"role":"user","content":"Hi"},{"role":"assistant","content":"Hi"}]', "is not the user's"],
   ])('is refused as %s', async (json, message) => {
     const flags = await flagsOf([`--messages=${written('wrong.json', json)}`]);
     await expect(readInput(flags)).rejects.toThrow(message);

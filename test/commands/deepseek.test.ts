@@ -1,10 +1,8 @@
 import { describe, expect, it } from 'vitest';
-import { turn } from '../../src/commands/chat.ts';
-import { Interrupts } from '../../src/commands/interrupts.ts';
+import { Conversation } from '../../src/commands/chat/conversation.ts';
 import { withGguf } from '../../src/commands/open.ts';
 import type { Written } from '../../src/commands/writer.ts';
 import type { TensorToWrite } from '../../src/io/gguf/writer.ts';
-import type { ChatMessage } from '../../src/io/text/chat.ts';
 import { chatTemplate } from '../../src/io/text/chat.ts';
 import { readTokenizer } from '../../src/io/text/tokenizer.ts';
 import { fixture } from '../fixtures.ts';
@@ -184,7 +182,6 @@ describe('thoughts', () => {
 
   it('are not part of what later turns remember', async () => {
     const tokenizer = await withGguf(model, async (file) => readTokenizer(file.metadata));
-    const interrupts = new Interrupts();
     const written: Written = {
       text: 'Yes.',
       reasoning: 'hm',
@@ -196,18 +193,13 @@ describe('thoughts', () => {
       promptTokens: 0,
       timings: { loadMs: 0, promptTokens: 0, promptMs: 0, firstTokenMs: 0, generatedTokens: 0, generateMs: 0 },
     };
-    const asked: readonly ChatMessage[] = [{ role: 'user', content: 'Is it?' }];
-    const heard: Written[] = [];
-    const chat = {
-      template: chatTemplate('deepseek3'),
-      tokenizer,
-      interrupts,
-      writer: { write: async () => written },
-      onAnswer: (answer: Written) => heard.push(answer),
-    };
-    const { history } = await turn(chat, asked);
-    interrupts.dispose();
-    expect(history).toEqual([...asked, { role: 'assistant', content: 'Yes.' }]);
-    expect(heard).toEqual([written]);
+    const writer = { cached: [], choose: () => undefined, write: async () => written };
+    const conversation = new Conversation({ template: chatTemplate('deepseek3'), tokenizer, writer }, []);
+    const listener = { signal: new AbortController().signal, hear: async () => undefined };
+    expect(await conversation.say('Is it?', listener)).toBe(written);
+    expect(conversation.messages).toEqual([
+      { role: 'user', content: 'Is it?' },
+      { role: 'assistant', content: 'Yes.' },
+    ]);
   });
 });

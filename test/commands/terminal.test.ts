@@ -86,8 +86,8 @@ describe('a completion at a terminal', () => {
   });
 });
 
-describe('a chat at a terminal', () => {
-  const chat = ['-cnv', '--chat-template', 'chatml', '-n', '5', ...endless];
+describe('a chat in plain lines', () => {
+  const chat = ['-cnv', '--simple-io', '--chat-template', 'chatml', '-n', '5', ...endless];
 
   it('answers one message after the other, computes only what is new, and ends with Ctrl-D', async () => {
     const terminal = open([...chat, '--perf']);
@@ -108,7 +108,7 @@ describe('a chat at a terminal', () => {
     const terminal = open(chat);
     await terminal.see(WAITS);
     terminal.type('/help\r');
-    await terminal.see('/exit leaves');
+    await terminal.see('/undo');
     await terminal.see(WAITS);
     terminal.type('one\\\r');
     await terminal.see(GOES_ON);
@@ -123,7 +123,7 @@ describe('a chat at a terminal', () => {
   });
 
   it('Ctrl-C stops an answer and gives the word back; while waiting it ends the program with 130', async () => {
-    const terminal = open(['-cnv', '--chat-template', 'chatml', ...endless, '-c', '100000']);
+    const terminal = open(['-cnv', '--simple-io', '--chat-template', 'chatml', ...endless, '-c', '100000']);
     await terminal.see(WAITS);
     terminal.type('Hi\r');
     // The echo of what was typed, then something of the answer.

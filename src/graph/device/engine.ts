@@ -79,7 +79,8 @@ export class Engine {
       intraOpNumThreads: options.threads,
       interOpNumThreads: 1,
       logSeverityLevel: 4,
-      extra: { session: { ...(options.strict && { disable_cpu_ep_fallback: '1' }) } },
+      // On the CPU there is nothing to fall back from.
+      extra: { session: { ...(options.strict && provider !== 'cpu' && { disable_cpu_ep_fallback: '1' }) } },
       ...(provider === 'webgpu' && { preferredOutputLocation: locations(program) }),
       ...(options.profilePrefix && { enableProfiling: true, profileFilePrefix: options.profilePrefix }),
     });

@@ -124,7 +124,8 @@ const sweep = async (parent: string): Promise<void> => {
   }
 };
 
-const isRunning = (pid: number): boolean => {
+/** Whether there is a process of this number. */
+export const isRunning = (pid: number): boolean => {
   try {
     process.kill(pid, 0);
     return true;

@@ -4,7 +4,7 @@ import { existsSync, readdirSync } from 'node:fs';
 import { availableParallelism, cpus, totalmem } from 'node:os';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
-import { listSupportedBackends } from 'onnxruntime-node';
+import { env, listSupportedBackends } from 'onnxruntime-node';
 import { GraphBuilder } from '../builder.ts';
 import { lower } from '../lower/lower.ts';
 import type { Provider } from '../lower/target.ts';
@@ -18,6 +18,9 @@ import type { ProbeRequest, ProbeResult } from './probe.ts';
 
 const run = promisify(execFile);
 const probeFile = fileURLToPath(builtFile('probe'));
+
+/** Of ONNX Runtime's binding. */
+export const runtimeVersion: string = env.versions.node ?? '';
 
 const cpu = (): Device => ({
   provider: 'cpu',

@@ -56,11 +56,15 @@ const isSafe = ({ initializers }: Program): boolean =>
   );
 
 /**
- * Starts the packing of a program that has just been kept; it goes on when this process has ended. Where it cannot be
- * started, the next start takes what is there.
+ * Starts the packing of a program that has just been kept; it goes on when this process has ended, unless it is
+ * awaited. Where it cannot be started, the next start takes what is there.
  */
-export const packLater = async (program: Program, kept: KeptProgram, place: PackPlace): Promise<void> => {
-  const { cacheFolder, key, limit } = place;
+export const startPacking = async (
+  program: Program,
+  kept: KeptProgram,
+  place: PackPlace & { readonly packing: 'later' | 'awaited' },
+): Promise<void> => {
+  const { cacheFolder, key, limit, packing } = place;
   const need = kept.byteLength * TIMES_LARGER;
   if (kept.byteLength < WORTH_PACKING || need > limit || !isSafe(program)) return;
   const disk = await statfs(cacheFolder).catch(() => undefined);
@@ -70,8 +74,12 @@ export const packLater = async (program: Program, kept: KeptProgram, place: Pack
   const request: PackRequest = { cacheFolder, key, limit, folder, model, label, program: plain };
   const packer = fileURLToPath(builtFile('packer'));
   const child = spawn(process.execPath, [packer, JSON.stringify(request)], { detached: true, stdio: 'ignore' });
-  child.on('error', () => undefined);
-  child.unref();
+  const ended = new Promise<void>((resolve) => {
+    child.on('error', () => resolve());
+    child.on('exit', () => resolve());
+  });
+  if (packing === 'awaited') await ended;
+  else child.unref();
 };
 
 /**

@@ -13,11 +13,12 @@ import { writeProgram } from './files.ts';
 import { buffersOf } from './host-tensor.ts';
 import type { Keeping, KeptProgram } from './kept.ts';
 import { evict, findKept, keep, keyOf, removeKept } from './kept.ts';
-import { packLater } from './pack.ts';
+import { startPacking } from './pack.ts';
 import type { Answer, Request } from './worker.ts';
 
 export interface Session {
   readonly program: Program;
+  readonly opening: Opening;
   /**
    * One run: every input of the program in, every output out. The cache stays inside; rows beyond the positions of a
    * run are never read, so starting over is a run at position 0.
@@ -30,6 +31,15 @@ export interface Session {
   hold(inputs: Inputs): Promise<void>;
   /** Waits for the run in flight, then frees everything. */
   close(): Promise<void>;
+}
+
+/** What opening a session took. */
+export interface Opening {
+  /** Reading, converting and writing the weights; 0 where they were kept. */
+  readonly prepareMs: number;
+  /** Starting the engine and loading the program. */
+  readonly createMs: number;
+  readonly wereKept: boolean;
 }
 
 export interface RunOptions {
@@ -46,6 +56,8 @@ export interface SessionOptions {
   readonly keeping?: Keeping;
   readonly profilePrefix?: string;
   readonly strict?: boolean;
+  /** When what is kept gets the form that loads fastest: after the session, which does not wait for it unless told. */
+  readonly packing?: 'later' | 'awaited';
 }
 
 /**
@@ -53,15 +65,18 @@ export interface SessionOptions {
  * @throws UserError 'device' when the device refuses the program
  */
 export const openSession = async (program: Program, device: Device, options: SessionOptions): Promise<Session> => {
-  const { keeping } = options;
+  const { keeping, packing = 'later' } = options;
+  const begun = performance.now();
   const key = keeping && keyOf(program, keeping.source);
   const earlier = keeping && key ? await openKept(program, device, { ...options, keeping, key }) : undefined;
-  if (earlier) return sessionOf(program, earlier);
+  if (earlier)
+    return sessionOf(program, earlier, { prepareMs: 0, createMs: performance.now() - begun, wereKept: true });
 
   const withSums = keeping !== undefined;
   const files = await writeProgram(program, options.cacheFolder, { ...options, withSums });
   const kept = keeping && key ? await keepFiles(files, keeping, key) : undefined;
   const remove = () => (kept ? removeKept(kept) : files.remove());
+  const prepared = performance.now();
   let port: Engine;
   try {
     port = await start(program, device, kept?.model ?? files.model, options);
@@ -74,19 +89,21 @@ export const openSession = async (program: Program, device: Device, options: Ses
       hint,
     );
   }
+  const opening = { prepareMs: prepared - begun, createMs: performance.now() - prepared, wereKept: false };
   if (kept && keeping && key) {
     // When the session ends: the processor is the model's until then.
-    const pack = () => packLater(program, kept, { ...keeping, key });
-    return sessionOf(program, port, device.provider === 'cpu' ? pack : undefined);
+    const pack = () => startPacking(program, kept, { ...keeping, key, packing });
+    return sessionOf(program, port, opening, device.provider === 'cpu' ? pack : undefined);
   }
   // Windows keeps a mapped file locked; elsewhere the mapping outlives the name.
   const removeLate = process.platform === 'win32';
   if (!removeLate) await files.remove();
-  return sessionOf(program, port, removeLate ? files.remove : undefined);
+  return sessionOf(program, port, opening, removeLate ? files.remove : undefined);
 };
 
-const sessionOf = (program: Program, port: Engine, afterwards?: () => Promise<void>): Session => ({
+const sessionOf = (program: Program, port: Engine, opening: Opening, afterwards?: () => Promise<void>): Session => ({
   program,
+  opening,
   run: async (inputs, { parents } = {}) =>
     (await port.ask({ kind: 'run', inputs, ...(parents && { parents }) })) as Record<string, HostTensor>,
   hold: async (inputs) => {

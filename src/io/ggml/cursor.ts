@@ -1,6 +1,6 @@
 /** A position in a file of the old ggml format, which is read from its beginning to its end; all numbers little-endian. */
 import { UserError } from '../../errors.ts';
-import { type OpenFile, readBytes } from '../gguf/file.ts';
+import type { OpenFile } from '../gguf/file.ts';
 
 /** Bytes read ahead: a tensor's header is some fifty bytes between megabytes of data. */
 const WINDOW = 16_384;
@@ -34,7 +34,7 @@ export class GgmlCursor {
     const start = this.skip(length, what);
     if (start < this.#windowAt || this.at > this.#windowAt + this.#window.length) {
       const ahead = Math.min(Math.max(length, WINDOW), this.file.size - start);
-      this.#window = await readBytes(this.file, start, ahead);
+      this.#window = await this.file.read(start, ahead);
       this.#windowAt = start;
     }
     return this.#window.slice(start - this.#windowAt, this.at - this.#windowAt);

@@ -4,7 +4,7 @@
  */
 import { UserError } from '../../errors.ts';
 import type { MetadataValue, WeightSource } from '../../graph/weights.ts';
-import { openFile } from '../gguf/file.ts';
+import { type Open, openFile } from '../gguf/file.ts';
 import { type TensorPlace, tensorAt } from '../gguf/place.ts';
 import { GgmlCursor } from './cursor.ts';
 import { readTensorList } from './tensors.ts';
@@ -33,9 +33,10 @@ export interface GgmlHeader {
 export const openGgml = async (
   path: string,
   readHeader: (cursor: GgmlCursor) => Promise<GgmlHeader>,
+  open: Open = openFile,
 ): Promise<GgmlFile> => {
-  const file = await openFile(path);
-  const close = () => file.handle.close();
+  const file = await open(path);
+  const close = () => file.close();
   try {
     const cursor = new GgmlCursor(file);
     if (file.size < 4 || latin1(await cursor.bytes(4, 'the magic')) !== GGML_MAGIC)

@@ -1,5 +1,6 @@
 /** Models of vit.cpp: files of the old ggml format, often named `.gguf`. Their header knows nothing of preprocessing. */
 import type { MetadataValue } from '../../graph/weights.ts';
+import type { Open } from '../gguf/file.ts';
 import { renamed, timmName } from '../vit/names.ts';
 import type { GgmlCursor } from './cursor.ts';
 import { type GgmlFile, type GgmlHeader, openGgml } from './reader.ts';
@@ -8,7 +9,7 @@ import { type GgmlFile, type GgmlHeader, openGgml } from './reader.ts';
  * Opens a model of vit.cpp with grafo's keys and tensor names.
  * @throws UserError 'file' or 'model'
  */
-export const openVitCpp = (path: string): Promise<GgmlFile> => openGgml(path, readHeader);
+export const openVitCpp = (path: string, open?: Open): Promise<GgmlFile> => openGgml(path, readHeader, open);
 
 const MAX_SIZE = 1 << 20;
 const MAX_CLASSES = 1 << 20;

@@ -1,6 +1,6 @@
 /** Models of whisper.cpp: hyperparameters, a filterbank, the vocabulary as raw bytes, then tensors. */
 import type { MetadataValue } from '../../graph/weights.ts';
-import { openFile } from '../gguf/file.ts';
+import { type Open, openFile } from '../gguf/file.ts';
 import type { TensorPlace } from '../gguf/place.ts';
 import { alphabetText } from '../text/bpe.ts';
 import { GgmlCursor } from './cursor.ts';
@@ -10,14 +10,14 @@ import { type GgmlFile, type GgmlHeader, openGgml } from './reader.ts';
  * Opens a model of whisper.cpp with grafo's keys; its tensors have OpenAI's names.
  * @throws UserError 'file' or 'model'
  */
-export const openWhisperCpp = (path: string): Promise<GgmlFile> => openGgml(path, readHeader);
+export const openWhisperCpp = (path: string, open?: Open): Promise<GgmlFile> => openGgml(path, readHeader, open);
 
 /**
  * Whether a file of the old ggml format is one of whisper.cpp: neither kind says so, but both stacks of a Whisper are
  * of one width, a multiple of its heads. In a file of vit.cpp the same places have its heads, classes and type.
  */
-export const isWhisperCpp = async (path: string): Promise<boolean> => {
-  const file = await openFile(path);
+export const isWhisperCpp = async (path: string, open: Open = openFile): Promise<boolean> => {
+  const file = await open(path);
   try {
     if (file.size < 48) return false;
     const cursor = new GgmlCursor(file);
@@ -25,7 +25,7 @@ export const isWhisperCpp = async (path: string): Promise<boolean> => {
     const [, , width = 0, nHead = 1, , , textWidth] = await cursor.i32s(8, 'the hyperparameters');
     return width === textWidth && width > nHead && width % nHead === 0;
   } finally {
-    await file.handle.close();
+    await file.close();
   }
 };
 

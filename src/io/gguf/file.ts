@@ -1,13 +1,29 @@
-/** Regular files opened for positional reads; what the system refuses becomes a sentence. */
+/** Files opened for positional reads; what the system refuses becomes a sentence. */
 import { constants } from 'node:fs';
 import { type FileHandle, open, stat } from 'node:fs/promises';
 import { messageOf, UserError } from '../../errors.ts';
 
+/** Bytes by their position, on a disk here or elsewhere. */
 export interface OpenFile {
   readonly path: string;
+  /** Whether the path is one of this machine. */
+  readonly isLocal: boolean;
   readonly size: number;
+  /**
+   * `length` bytes from `position` on, in memory of their own.
+   * @throws UserError where they cannot be read, or the file has become shorter since it was opened
+   */
+  read(position: number, length: number): Promise<Uint8Array>;
+  close(): Promise<void>;
+}
+
+/** A file of this machine. */
+export interface LocalFile extends OpenFile {
   readonly handle: FileHandle;
 }
+
+/** Opens what is behind a path. */
+export type Open = (path: string) => Promise<OpenFile>;
 
 const REASONS: Readonly<Record<string, string>> = {
   ENOENT: 'no such file or directory',
@@ -27,18 +43,26 @@ export const fileError = (doing: string, path: string, error: unknown): UserErro
 };
 
 /**
- * Opens a regular file for reading.
+ * Opens a regular file of this machine for reading.
  * @throws UserError 'file' for a missing or unreadable file, a directory, a pipe or a device
  */
-export const openFile = async (path: string): Promise<OpenFile> => {
+export const openFile = async (path: string): Promise<LocalFile> => {
   let handle: FileHandle | undefined;
   try {
     // Looked at before it is opened: opening a pipe waits for its other end.
     const kind = await stat(path);
     if (kind.isDirectory()) throw new UserError('file', `cannot read '${path}': it is a directory`);
     if (!kind.isFile()) throw new UserError('file', `cannot read '${path}': it is not a regular file`);
-    handle = await open(path, constants.O_RDONLY);
-    return { path, size: (await handle.stat()).size, handle };
+    const opened = await open(path, constants.O_RDONLY);
+    handle = opened;
+    return {
+      path,
+      isLocal: true,
+      size: (await opened.stat()).size,
+      handle: opened,
+      read: (position, length) => readBytes(path, opened, position, length),
+      close: () => opened.close(),
+    };
   } catch (error) {
     await handle?.close();
     throw fileError('read', path, error);
@@ -48,11 +72,7 @@ export const openFile = async (path: string): Promise<OpenFile> => {
 /** Linux moves at most 2^31 - 4096 bytes per call. */
 const MAX_READ = 2 ** 30;
 
-/**
- * `length` bytes from `position` on, in memory of their own.
- * @throws UserError 'file' when the file has become shorter since it was opened, or cannot be read
- */
-export const readBytes = async ({ path, handle }: OpenFile, position: number, length: number): Promise<Uint8Array> => {
+const readBytes = async (path: string, handle: FileHandle, position: number, length: number): Promise<Uint8Array> => {
   const { buffer } = Buffer.allocUnsafeSlow(length); // every byte is overwritten, so none needs clearing
   const bytes = new Uint8Array(buffer);
   for (let done = 0; done < length; ) {
@@ -67,11 +87,11 @@ export const readBytes = async ({ path, handle }: OpenFile, position: number, le
 };
 
 /** The first four bytes of a file as text, by which its format is known; fewer where it has fewer. */
-export const magicOf = async (path: string): Promise<string> => {
-  const file = await openFile(path);
+export const magicOf = async (path: string, open: Open = openFile): Promise<string> => {
+  const file = await open(path);
   try {
-    return String.fromCharCode(...(await readBytes(file, 0, Math.min(4, file.size))));
+    return String.fromCharCode(...(await file.read(0, Math.min(4, file.size))));
   } finally {
-    await file.handle.close();
+    await file.close();
   }
 };

@@ -3,7 +3,7 @@ import { resolve } from 'node:path';
 import { type GGUFTensorInfo, gguf } from '@huggingface/gguf';
 import { messageOf, UserError } from '../../errors.ts';
 import type { MetadataValue } from '../../graph/weights.ts';
-import { type OpenFile, openFile, readBytes } from './file.ts';
+import { type OpenFile, openFile } from './file.ts';
 import { MAX_HEADER, type Outline, outlineHeader } from './outline.ts';
 import { storedLength, type TensorPlace } from './place.ts';
 import { typeOfId } from './types.ts';
@@ -22,8 +22,8 @@ const FIRST_READ = 4_000_000;
  */
 export const readHeader = async (file: OpenFile): Promise<Header> => {
   const outline = await readOutline(file);
-  // Absolute, because the library takes what looks like a web address for one.
-  const parsed = await gguf(resolve(file.path), { allowLocalFile: true }).catch((error: unknown) => {
+  const parsed = await parseHeader(file).catch((error: unknown) => {
+    if (error instanceof UserError) throw error;
     throw new UserError('model', `cannot read the header of '${file.path}': ${messageOf(error)}`);
   });
   return {
@@ -32,21 +32,38 @@ export const readHeader = async (file: OpenFile): Promise<Header> => {
   };
 };
 
+/** What the library makes of a header. It reads paths, and web servers; to it, other files are such a server. */
+const parseHeader = (file: OpenFile) =>
+  file.isLocal
+    ? gguf(resolve(file.path), { allowLocalFile: true }) // absolute, because it takes what looks like an address for one
+    : gguf('https://file/', { fetch: fetchFrom(file) });
+
+/** A server that answers with the ranges of a file. */
+const fetchFrom =
+  (file: OpenFile): typeof fetch =>
+  async (_, init) => {
+    const [, first, last] = /^bytes=(\d+)-(\d+)$/.exec(new Headers(init?.headers).get('range') ?? '') ?? [];
+    const from = Math.min(Number(first), file.size);
+    const to = Math.min(Number(last) + 1, file.size);
+    const headers = { 'content-range': `bytes ${from}-${to - 1}/${file.size}` };
+    return new Response(new Uint8Array(await file.read(from, to - from)), { status: 206, headers });
+  };
+
 /** Every key with its value as the bytes that stand in the file: what a copy takes over without knowing its types. */
 export const readEncodedMetadata = async (path: string): Promise<ReadonlyMap<string, Uint8Array>> => {
   const file = await openFile(path);
   try {
     const { keys, spans, dataStart } = await readOutline(file);
-    const bytes = await readBytes(file, 0, Math.min(dataStart, file.size));
+    const bytes = await file.read(0, Math.min(dataStart, file.size));
     return new Map(keys.map((key, i) => [key, bytes.subarray(spans[i]?.start, spans[i]?.end)]));
   } finally {
-    await file.handle.close();
+    await file.close();
   }
 };
 
 const readOutline = async (file: OpenFile): Promise<Outline> => {
   for (let size = FIRST_READ; ; size *= 4) {
-    const bytes = await readBytes(file, 0, Math.min(size, file.size, MAX_HEADER));
+    const bytes = await file.read(0, Math.min(size, file.size, MAX_HEADER));
     checkMagic(bytes, file.path);
     const outline = outlineHeader(bytes, file.path, file.size);
     if (outline) return outline;

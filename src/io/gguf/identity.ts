@@ -1,6 +1,6 @@
 /** What a file is told by, wherever it lies: its size, when it was changed, and a sample of its bytes. */
 import { createHash } from 'node:crypto';
-import { openFile, readBytes } from './file.ts';
+import { openFile } from './file.ts';
 
 /** So many pieces of so many bytes, spread evenly: the header is in the first, every part of the weights has some. */
 const N_PIECE = 32;
@@ -17,10 +17,10 @@ export const identityOf = async (paths: readonly string[]): Promise<string> => {
       const last = Math.max(0, file.size - PIECE);
       for (let i = 0; i < N_PIECE; i++) {
         const at = Math.floor((last * i) / (N_PIECE - 1));
-        hash.update(await readBytes(file, at, Math.min(PIECE, file.size - at)));
+        hash.update(await file.read(at, Math.min(PIECE, file.size - at)));
       }
     } finally {
-      await file.handle.close();
+      await file.close();
     }
   }
   return hash.digest('hex');

@@ -1,7 +1,7 @@
 /** A tensor and its place in a file: how many bytes it takes there, and how they are read. */
 import type { UserError } from '../../errors.ts';
 import type { StoredTensor } from '../../graph/weights.ts';
-import { type OpenFile, readBytes } from './file.ts';
+import type { OpenFile } from './file.ts';
 import type { QuantType } from './quants/quant.ts';
 import { storedTensor, type TensorLayout } from './stored.ts';
 
@@ -12,9 +12,7 @@ export interface TensorPlace extends TensorLayout {
 
 /** The tensor at this place; bytes are read when they are asked for. */
 export const tensorAt = (file: OpenFile, place: TensorPlace): StoredTensor =>
-  storedTensor(place, ({ from, to }, rowBytes) =>
-    readBytes(file, place.offset + from * rowBytes, (to - from) * rowBytes),
-  );
+  storedTensor(place, ({ from, to }, rowBytes) => file.read(place.offset + from * rowBytes, (to - from) * rowBytes));
 
 /**
  * Bytes of a tensor of this shape in ggml's order (`ggml_nbytes`); exact, since no more than `limit` is allowed.

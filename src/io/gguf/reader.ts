@@ -1,7 +1,7 @@
 /** GGUF files as a source of weights: the header is read when opening, weights when asked for, rows at a time. */
 import { UserError } from '../../errors.ts';
 import type { StoredTensor, WeightSource } from '../../graph/weights.ts';
-import { type OpenFile, openFile } from './file.ts';
+import { type Open, type OpenFile, openFile } from './file.ts';
 import { type Header, readHeader } from './header.ts';
 import { checkPart, checkTensorCount, partCount, partPaths } from './parts.ts';
 import { tensorAt } from './place.ts';
@@ -23,15 +23,16 @@ interface Part {
 /**
  * Opens a GGUF file (version 2 or 3), or all parts of a split model given any one of them. Only headers are read;
  * every tensor is known to lie inside its file and to be of a type grafo reads.
+ * @param open how its files are opened: of this machine if absent
  * @throws UserError 'file' for a missing or unreadable file or part, 'model' for a damaged, foreign or unsupported one
  */
-export const openGguf = async (path: string): Promise<GgufFile> => {
+export const openGguf = async (path: string, open: Open = openFile): Promise<GgufFile> => {
   const opened: Part[] = [];
   const close = async () => {
-    await Promise.all(opened.map(({ file }) => file.handle.close()));
+    await Promise.all(opened.map(({ file }) => file.close()));
   };
   const openPart = async (path: string): Promise<Part> => {
-    const part = await readPart(path);
+    const part = await readPart(path, open);
     opened.push(part);
     return part;
   };
@@ -49,12 +50,12 @@ export const openGguf = async (path: string): Promise<GgufFile> => {
   }
 };
 
-const readPart = async (path: string): Promise<Part> => {
-  const file = await openFile(path);
+const readPart = async (path: string, open: Open): Promise<Part> => {
+  const file = await open(path);
   try {
     return { file, header: await readHeader(file) };
   } catch (error) {
-    await file.handle.close();
+    await file.close();
     throw error;
   }
 };

@@ -46,7 +46,8 @@ export const hubModel = async (
   }
 };
 
-const cachedModel = async (
+/** The path of a model as the hub had it when it was asked last. */
+export const cachedModel = async (
   reference: HubReference,
   forms: readonly ModelForm[],
   { folder, isOffline }: HubSettings,
@@ -63,7 +64,8 @@ const cachedModel = async (
   return pathOf(chooseFiles(files, reference, forms), cache.snapshot(commit));
 };
 
-const pathOf = (
+/** What to open of the chosen files of a snapshot. */
+export const pathOf = (
   { form, files }: { readonly form: ModelForm; readonly files: readonly { readonly path: string }[] },
   snapshot: string,
 ): string => (form === 'folder' ? snapshot : join(snapshot, files[0]?.path ?? ''));
@@ -74,7 +76,8 @@ interface Hub {
   readonly watcher: Watcher;
 }
 
-const freshModel = async (reference: HubReference, forms: readonly ModelForm[], hub: Hub): Promise<string> => {
+/** The path of a model as the hub has it now. */
+export const freshModel = async (reference: HubReference, forms: readonly ModelForm[], hub: Hub): Promise<string> => {
   const { settings, transport } = hub;
   const { commit, files } = await readSnapshot(reference, transport, settings);
   const chosen = chooseFiles(files, reference, forms);
@@ -102,7 +105,7 @@ const downloadAll = async (
       transport,
       settings,
       repo,
-      url: `${settings.endpoint}/${repo}/resolve/${commit}/${file.path.split('/').map(encodeURIComponent).join('/')}`,
+      url: addressOf(repo, commit, file, settings),
       blob: cache.blob(file.digest.hex),
       path: join(cache.snapshot(commit), file.path),
       lockPath: join(lockFolder(settings.folder, repo), `${file.digest.hex}.grafo`),
@@ -112,3 +115,7 @@ const downloadAll = async (
     before += file.size;
   }
 };
+
+/** Where a file is on the hub. */
+export const addressOf = (repo: string, commit: string, { path }: HubFile, { endpoint }: HubSettings): string =>
+  `${endpoint}/${repo}/resolve/${commit}/${path.split('/').map(encodeURIComponent).join('/')}`;

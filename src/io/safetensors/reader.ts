@@ -3,7 +3,7 @@
  * format for JavaScript read it from the hub; from a disk it is these few lines over ours of bytes and types.
  */
 import { UserError } from '../../errors.ts';
-import { type OpenFile, openFile, readBytes } from '../gguf/file.ts';
+import { type OpenFile, openFile } from '../gguf/file.ts';
 import { storedLength, type TensorPlace } from '../gguf/place.ts';
 import { typeOfName } from '../gguf/types.ts';
 import { isObject, type JsonObject } from '../json.ts';
@@ -32,7 +32,7 @@ export interface SafetensorsFiles {
 export const openSafetensors = async (paths: readonly string[]): Promise<SafetensorsFiles> => {
   const files: OpenFile[] = [];
   const close = async () => {
-    await Promise.all(files.map(({ handle }) => handle.close()));
+    await Promise.all(files.map((file) => file.close()));
   };
   try {
     const places = new Map<string, FilePlace>();
@@ -56,10 +56,10 @@ const readHeader = async (file: OpenFile): Promise<FilePlace[]> => {
   const damaged = (what: string) =>
     new UserError('model', `'${file.path}' is damaged: ${what}`, 'download or copy the file again');
   if (file.size < 8) throw new UserError('model', `'${file.path}' is no safetensors file`);
-  const length = Number(new DataView((await readBytes(file, 0, 8)).buffer).getBigUint64(0, true));
+  const length = Number(new DataView((await file.read(0, 8)).buffer).getBigUint64(0, true));
   if (length < 2 || length > Math.min(MAX_HEADER, file.size - 8))
     throw new UserError('model', `'${file.path}' is no safetensors file, or is cut in its header`);
-  const entries = headerEntries(await readBytes(file, 8, length));
+  const entries = headerEntries(await file.read(8, length));
   if (!entries) throw new UserError('model', `'${file.path}' is no safetensors file: its header is no JSON object`);
   const places = Object.entries(entries)
     .filter(([name]) => name !== '__metadata__')

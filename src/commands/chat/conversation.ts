@@ -1,0 +1,120 @@
+/** What was said so far, and what may be done with it: asked, answered again, taken back. It knows no terminal. */
+import { UserError } from '../../errors.ts';
+import type { ChatMessage, ChatTemplate } from '../../io/text/chat.ts';
+import { encodeChat } from '../../io/text/chat.ts';
+import type { Tokenizer } from '../../io/text/tokenizer.ts';
+import type { Listener, Writer, Written } from '../writer.ts';
+
+export type History = readonly ChatMessage[];
+
+/** Who answers, and how a conversation becomes its prompt. */
+export interface Speaker {
+  readonly template: ChatTemplate;
+  readonly tokenizer: Tokenizer;
+  /** Further variables of the template. */
+  readonly kwargs?: Readonly<Record<string, unknown>>;
+  readonly writer: Writer;
+}
+
+export class Conversation {
+  readonly #speaker: Speaker;
+  #messages: History;
+  #attached = '';
+
+  /** @param messages the system message, if any, or a conversation that goes on */
+  constructor(speaker: Speaker, messages: History) {
+    this.#speaker = speaker;
+    this.#messages = messages;
+  }
+
+  get messages(): History {
+    return this.#messages;
+  }
+
+  /** The last answer; undefined where there is none. */
+  get lastAnswer(): string | undefined {
+    return this.#messages.findLast(({ role }) => role === 'assistant')?.content;
+  }
+
+  /**
+   * Answers a message, before which stands what was attached. Where it cannot, the conversation is as it was.
+   * @throws UserError 'capacity' where the conversation does not fit the context
+   */
+  async say(text: string, listener: Listener): Promise<Written> {
+    const message = { role: 'user', content: this.#attached + text } as const;
+    const written = await this.#answer([...this.#messages, message], listener);
+    this.#attached = '';
+    return written;
+  }
+
+  /** Answers the last message anew; undefined where nothing was asked yet. */
+  async sayAgain(listener: Listener): Promise<Written | undefined> {
+    const asked = this.#messages.findLastIndex(({ role }) => role === 'user');
+    return asked < 0 ? undefined : this.#answer(this.#messages.slice(0, asked + 1), listener);
+  }
+
+  /** Puts a file's text before the next message. */
+  attach(name: string, text: string): void {
+    this.#attached += `--- File: ${name} ---\n${text}\n\n`;
+  }
+
+  /** Takes back the last message and its answer; gives the message, undefined where there is none. */
+  undo(): string | undefined {
+    const asked = this.#messages.findLastIndex(({ role }) => role === 'user');
+    const message = this.#messages[asked];
+    if (message) this.#messages = this.#messages.slice(0, asked);
+    return message?.content;
+  }
+
+  /** Forgets all but the system message. */
+  clear(): void {
+    this.#messages = this.#messages.filter(({ role }) => role === 'system');
+    this.#attached = '';
+  }
+
+  /** Another system message from the next answer on; an empty one is none. */
+  setSystem(text: string): void {
+    const said = this.#messages.filter(({ role }) => role !== 'system');
+    this.#messages = text === '' ? said : [{ role: 'system', content: text }, ...said];
+  }
+
+  /** Goes on from another conversation. */
+  load(messages: History): void {
+    this.#messages = messages;
+    this.#attached = '';
+  }
+
+  async #answer(messages: History, listener: Listener): Promise<Written> {
+    const { template, tokenizer, kwargs, writer } = this.#speaker;
+    const options = { addGenerationPrompt: true, ...(kwargs && { kwargs }) };
+    const prompt = encodeChat(tokenizer, template, messages, options);
+    const written = await writer.write(prompt, listener);
+    this.#messages = [...messages, { role: 'assistant', content: written.text }];
+    return written;
+  }
+}
+
+/**
+ * A conversation as `/save` writes it: a JSON list of messages with role and content.
+ * @throws UserError 'file' that names the file for anything else
+ */
+export const parseMessages = (json: string, path: string): History => {
+  const wrong = () =>
+    new UserError('file', `'${path}' is no conversation`, 'expected a JSON list like [{"role":"user","content":"Hi"}]');
+  let value: unknown;
+  try {
+    value = JSON.parse(json);
+  } catch {
+    throw wrong();
+  }
+  if (!Array.isArray(value) || !value.every(isMessage)) throw wrong();
+  return value;
+};
+
+const isMessage = (value: unknown): value is ChatMessage =>
+  typeof value === 'object' &&
+  value !== null &&
+  'role' in value &&
+  'content' in value &&
+  typeof value.content === 'string' &&
+  (value.role === 'system' || value.role === 'user' || value.role === 'assistant');
