@@ -28,6 +28,7 @@ import { createExpertStats, type ExpertStats } from './expert-stats.ts';
 import { keepingOf } from './keeping.ts';
 import { cacheFolder } from './options.ts';
 import { overridden } from './override-kv.ts';
+import { type RopeFlags, ropeOverrides } from './rope-flags.ts';
 
 /** Where and how any model runs. */
 export interface PlacementOptions {
@@ -54,6 +55,8 @@ export interface OpenOptions extends PlacementOptions {
   readonly expertStats: boolean;
   /** Metadata that counts instead of the file's. */
   readonly overrides: ReadonlyMap<string, MetadataValue>;
+  /** Positions stretched otherwise than the file says. */
+  readonly rope: RopeFlags;
   /** Positions of the cache; 0: as many as the model was trained for and memory has room for. */
   readonly nCtx: number;
   /** Tokens in one run at most; by device if absent. */
@@ -92,7 +95,8 @@ export const withGguf = async <R>(path: string, read: (file: GgufFile) => Promis
 export const openText = (path: string, options: OpenOptions): Promise<TextModelFile> =>
   withGguf(path, async (stored) => {
     const start = performance.now();
-    const file = overridden(stored, options.overrides);
+    const rope = ropeOverrides(options.rope, archOf(stored.metadata), stored.metadata);
+    const file = overridden(stored, new Map([...rope, ...options.overrides]));
     expectFamily(file, path, options.family);
     const { graph, h, cacheNote, experts, nextGraph } = chosenGraph(file, options);
     const tokenizer = readTokenizer(file.metadata);

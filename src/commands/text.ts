@@ -85,6 +85,7 @@ const openModel = async (
       speculation: flags['spec-type'],
       expertStats: flags['expert-stats'],
       overrides: new Map(flags['override-kv'].flatMap((text) => [...parseOverrides(text)])),
+      rope: flags,
       wish: flags['n-gpu-layers'] === 'none' ? { kind: 'named', provider: 'cpu', index: 0 } : flags.device,
       strictDevice: flags['strict-device'],
       threads: flags.threads ?? physicalCores(),
