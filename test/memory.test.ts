@@ -31,6 +31,7 @@ const text: OpenOptions = {
   speculation: 'none',
   expertStats: false,
   overrides: new Map(),
+  rope: {},
   nCtx: 0,
   detail: () => undefined,
 };

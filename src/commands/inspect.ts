@@ -96,6 +96,7 @@ const memoryFor = (file: NamedModel, family: Family, flags: InspectFlags): Promi
         speculation: 'none',
         expertStats: false,
         overrides: new Map(),
+        rope: {},
         nCtx: flags['ctx-size'],
         detail: () => undefined,
       });

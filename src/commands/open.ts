@@ -34,6 +34,7 @@ import type { MemoryPlan, PlannedRun } from './memory.ts';
 import { expectFit, needOf } from './memory.ts';
 import { cacheFolder } from './options.ts';
 import { overridden } from './override-kv.ts';
+import { type RopeFlags, ropeOverrides } from './rope-flags.ts';
 import { runSizes } from './run-sizes.ts';
 
 /** Where and how any model runs. */
@@ -61,6 +62,8 @@ export interface OpenOptions extends PlacementOptions {
   readonly expertStats: boolean;
   /** Metadata that counts instead of the file's. */
   readonly overrides: ReadonlyMap<string, MetadataValue>;
+  /** Positions stretched otherwise than the file says. */
+  readonly rope: RopeFlags;
   /** Positions of the cache; 0: as many as the model was trained for and memory has room for. */
   readonly nCtx: number;
   /** Tokens in one run at most; by device if absent. */
@@ -123,7 +126,8 @@ interface TextPlan extends ChosenGraph {
 
 /** @param name what the file is called */
 const planText = async (stored: WeightSource, name: string, options: OpenOptions): Promise<TextPlan> => {
-  const file = overridden(stored, options.overrides);
+  const rope = ropeOverrides(options.rope, archOf(stored.metadata), stored.metadata);
+  const file = overridden(stored, new Map([...rope, ...options.overrides]));
   expectFamily(file, name, options.family);
   const chosen = chosenGraph(file, options);
   const { graph, h, cacheNote, nextGraph } = chosen;
