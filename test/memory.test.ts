@@ -32,6 +32,7 @@ const text: OpenOptions = {
   speculation: 'none',
   expertStats: false,
   overrides: new Map(),
+  rope: {},
   nCtx: 0,
   detail: () => undefined,
 };

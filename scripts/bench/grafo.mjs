@@ -13,6 +13,7 @@ export const openGrafo = async (file, threads) => {
     expertStats: false,
     speculation: 'none',
     overrides: new Map(),
+    rope: {},
     wish: { kind: 'named', provider: 'cpu', index: 0 },
     strictDevice: false,
     threads,

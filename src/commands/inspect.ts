@@ -26,7 +26,7 @@ const options = {
       whole: true,
       least: 0,
       default: 0,
-      describe: 'length of the context; 0: as a run would have it',
+      describe: 'of the context; 0: as a run has it',
     },
     device,
     compute,
@@ -97,6 +97,7 @@ const memoryFor = (file: NamedModel, family: Family, flags: InspectFlags): Promi
         speculation: 'none',
         expertStats: false,
         overrides: new Map(),
+        rope: {},
         nCtx: flags['ctx-size'],
         detail: () => undefined,
       });

@@ -5,6 +5,7 @@ import { GraphBuilder } from '../graph/builder.ts';
 import type { Activations, Device, Wish } from '../graph/device/device.ts';
 import { deviceId, targetOn } from '../graph/device/device.ts';
 import type { Progress } from '../graph/device/files.ts';
+import type { Session } from '../graph/device/session.ts';
 import { openSession } from '../graph/device/session.ts';
 import type { Graph } from '../graph/graph.ts';
 import { cacheBytes } from '../graph/graph.ts';
@@ -12,6 +13,7 @@ import { Hparams } from '../graph/hparams.ts';
 import type { Program } from '../graph/lower/lower.ts';
 import { lower } from '../graph/lower/lower.ts';
 import type { Compute } from '../graph/lower/target.ts';
+import { sized } from '../graph/tensor.ts';
 import type { MetadataValue, WeightSource } from '../graph/weights.ts';
 import type { GgufFile } from '../io/gguf/reader.ts';
 import { openGguf } from '../io/gguf/reader.ts';
@@ -32,6 +34,7 @@ import type { MemoryPlan, PlannedRun } from './memory.ts';
 import { expectFit, needOf } from './memory.ts';
 import { cacheFolder } from './options.ts';
 import { overridden } from './override-kv.ts';
+import { type RopeFlags, ropeOverrides } from './rope-flags.ts';
 import { runSizes } from './run-sizes.ts';
 
 /** Where and how any model runs. */
@@ -60,6 +63,8 @@ export interface OpenOptions extends PlacementOptions {
   readonly expertStats: boolean;
   /** Metadata that counts instead of the file's. */
   readonly overrides: ReadonlyMap<string, MetadataValue>;
+  /** Positions stretched otherwise than the file says. */
+  readonly rope: RopeFlags;
   /** Positions of the cache; 0: as many as the model was trained for and memory has room for. */
   readonly nCtx: number;
   /** Tokens in one run at most; by device if absent. */
@@ -68,7 +73,18 @@ export interface OpenOptions extends PlacementOptions {
   detail(line: string): void;
 }
 
+/** What the session keeps between runs, as rows that other runs can go on from. */
+export interface ModelCache {
+  readonly states: readonly { readonly name: string; readonly rowBytes: number }[];
+  /** Rows at positions below `nRow`, by state. */
+  read(nRow: number): Promise<Readonly<Record<string, Uint8Array>>>;
+  write(rows: Readonly<Record<string, Uint8Array>>): Promise<void>;
+}
+
 export interface TextModelFile {
+  /** The files that it lies in. */
+  readonly parts: readonly string[];
+  readonly cache: ModelCache;
   readonly metadata: ReadonlyMap<string, MetadataValue>;
   readonly tokenizer: Tokenizer;
   readonly decoder: Decoder;
@@ -111,7 +127,8 @@ interface TextPlan extends ChosenGraph {
 
 /** @param name what the file is called */
 const planText = async (stored: WeightSource, name: string, options: OpenOptions): Promise<TextPlan> => {
-  const file = overridden(stored, options.overrides);
+  const rope = ropeOverrides(options.rope, archOf(stored.metadata), stored.metadata);
+  const file = overridden(stored, new Map([...rope, ...options.overrides]));
   expectFamily(file, name, options.family);
   const chosen = chosenGraph(file, options);
   const { graph, h, cacheNote, nextGraph } = chosen;
@@ -184,6 +201,8 @@ export const openText = (path: string, options: OpenOptions): Promise<TextModelF
     const runner = stats ? watched(session, stats) : session;
     const { nVocab, nEmbd } = h;
     return {
+      parts: stored.parts,
+      cache: cacheOf(session),
       metadata: file.metadata,
       tokenizer,
       decoder: createDecoder(runner, { nVocab, nTokenPerRun }),
@@ -200,6 +219,15 @@ export const openText = (path: string, options: OpenOptions): Promise<TextModelF
       },
     };
   });
+
+const cacheOf = ({ program, readCache, writeCache }: Session): ModelCache => ({
+  states: (program.cache?.states ?? []).map((state) => ({
+    name: state.name,
+    rowBytes: sized(state, { ...program.sizes, B: 1, nCtx: 1 }).bytes,
+  })),
+  read: readCache,
+  write: writeCache,
+});
 
 /** A session whose runs are counted. */
 const watched = (session: Runner, stats: ExpertStats): Runner => ({

@@ -22,7 +22,7 @@ import { noticeUnless, progressLine, write } from './terminal.ts';
 const options = {
   ...hubOptions,
   ...optionGroup('Quantising', {
-    'dry-run': { type: 'boolean', default: false, describe: 'only tell what would be written, and whether it fits' },
+    'dry-run': { type: 'boolean', default: false, describe: 'only tell what would be written' },
     pure: { type: 'boolean', default: false, describe: 'the same type for all matrices' },
     threads: { alias: 't', type: 'number', whole: true, least: 1, describe: 'CPU threads (default: physical cores)' },
     quiet: { alias: 'q', type: 'boolean', default: false, describe: 'nothing on stderr but errors' },

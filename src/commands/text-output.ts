@@ -1,6 +1,7 @@
 /** What is told of an answer: text on stdout as it comes and a report on stderr, or one JSON object. */
 import { deviceId } from '../graph/device/device.ts';
 import type { AnswerOutput } from './chat/lines.ts';
+import { logprobLines, logprobsJson } from './logprobs.ts';
 import type { TextModelFile } from './open.ts';
 import { hasColours, write } from './terminal.ts';
 import type { Job } from './text-job.ts';
@@ -13,9 +14,11 @@ export const createOutput = ({ flags, model, notice }: Job, seed: number): Answe
   const show = createThoughtWriter({ shown: flags.thinking, hasColours: hasColours(flags.color) }, write);
   return {
     begin: () => show.begin(),
+    tell: notice,
     write: flags.json ? async () => undefined : (piece) => show.write(piece),
     report(written) {
       if (flags.json) console.log(JSON.stringify(resultJson(written, seed, model)));
+      else if (written.logprobs) notice(logprobLines(written.logprobs, model.tokenizer));
       for (const line of remarks(written, model)) notice(line);
       notice(flags.perf ? timingsTable(written.timings) : shortTimings(written.timings));
     },
@@ -29,7 +32,8 @@ export const remarks = (written: Written, { expertStats, speculation, nCtx }: Te
     const { guessed, right } = speculation.count;
     lines.push(`guessed ${guessed} tokens ahead, ${right} of them right`);
   }
-  if (written.finish === 'context') lines.push(`the context of ${nCtx} tokens is full; -c makes it longer`);
+  if (written.finish === 'context')
+    lines.push(`the context of ${nCtx} tokens is full; -c makes it longer, --context-shift goes on`);
   return lines;
 };
 
@@ -37,6 +41,7 @@ const resultJson = (written: Written, seed: number, model: TextModelFile) => ({
   text: written.text,
   ...(written.reasoning !== '' && { reasoning: written.reasoning }),
   ids: written.ids,
+  ...(written.logprobs && { logprobs: logprobsJson(written.logprobs, model.tokenizer) }),
   finish: written.finish,
   prompt_tokens: written.promptTokens,
   seed,

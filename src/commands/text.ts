@@ -8,6 +8,7 @@ import type { TextFamily } from '../models/index.ts';
 import { printDevices } from './devices.ts';
 import { readEscapes } from './escapes.ts';
 import { Interrupts } from './interrupts.ts';
+import { checkKept, withPromptCache } from './kept-context.ts';
 import type { Input } from './llama-input.ts';
 import { promptIds, readInput, withoutNewline } from './llama-input.ts';
 import type { LlamaFlags } from './llama-options.ts';
@@ -28,6 +29,7 @@ import type { Job } from './text-job.ts';
 import { prepareWriter } from './text-job.ts';
 import { createOutput } from './text-output.ts';
 import { printTokens } from './tokens.ts';
+import type { Listener } from './writer.ts';
 
 /** Does what the flags of `grafo llama` or `grafo deepseek` ask for; gives the exit code. */
 export const runText = async (flags: LlamaFlags, family: TextFamily): Promise<number> => {
@@ -76,6 +78,7 @@ const openOptions = (flags: LlamaFlags, family: TextFamily, notice: (line: strin
     speculation: flags['spec-type'],
     expertStats: flags['expert-stats'],
     overrides: new Map(flags['override-kv'].flatMap((text) => [...parseOverrides(text)])),
+    rope: flags,
     wish: flags['n-gpu-layers'] === 'none' ? { kind: 'named', provider: 'cpu', index: 0 } : flags.device,
     strictDevice: flags['strict-device'],
     threads: flags.threads ?? physicalCores(),
@@ -130,6 +133,8 @@ const work = async (job: Job): Promise<number> => {
   const { flags, input, model, notice } = job;
   for (const warning of model.tokenizer.warnings) notice(warning);
   const template = chosenTemplate(job);
+  if (input.messages && !template)
+    throw new UserError('usage', 'messages need a chat template, which the file lacks', 'give --chat-template chatml');
   if (input.prompt.kind === 'none' && !template)
     throw new UserError('usage', 'no prompt', 'give one with -p, -f or a pipe; this model has no chat template');
   const saver = flags['save-logits'] ? await createLogitsFile(flags['save-logits'], model.decoder.nVocab) : undefined;
@@ -157,6 +162,7 @@ const chosenTemplate = ({ flags, input, model, notice }: Job): ChatTemplate | un
 /** Raw completion: the prompt, then what the model makes of it. */
 const complete = async (job: Job, saver: LogitsFile | undefined): Promise<number> => {
   const { flags, model, interrupts } = job;
+  checkKept(flags, 'completion');
   const prompt = promptIds(job.input.prompt, model.tokenizer);
   const { writer, sampling } = prepareWriter(job, saver, flags['reasoning-format'] === 'deepseek');
   const output = createOutput(job, sampling.seed);
@@ -164,7 +170,8 @@ const complete = async (job: Job, saver: LogitsFile | undefined): Promise<number
     const text = echo(prompt, model.tokenizer, flags.special);
     await write(hasColours(flags.color) ? yellow(text) : text);
   }
-  const written = await writer.write(prompt, { signal: interrupts.signal, hear: (piece) => output.write(piece) });
+  const listener: Listener = { signal: interrupts.signal, hear: (piece) => output.write(piece), tell: job.notice };
+  const written = await withPromptCache(job, writer, () => writer.write(prompt, listener));
   if (!flags.json) {
     if (written.finish === 'eog' && process.stdout.isTTY) await write(' [end of text]');
     if (process.stdout.isTTY || !written.text.endsWith('\n')) await write('\n');

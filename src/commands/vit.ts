@@ -176,7 +176,7 @@ async function* answers<S extends ImageSource>(
     }
   }
   bar.end();
-  noticeUnless(flags.quiet)(watch.line());
+  noticeUnless(flags.quiet)(flags.perf ? watch.table() : watch.line());
 }
 
 const classifyAll = async (job: Job, sources: readonly ImageSource[]): Promise<number> => {

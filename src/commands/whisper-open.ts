@@ -13,7 +13,6 @@ import type { MelBank } from '../io/audio/mel.ts';
 import { melBank, slaneyFilters } from '../io/audio/mel.ts';
 import type { WhisperWords } from '../io/text/whisper-words.ts';
 import { readWhisperWords } from '../io/text/whisper-words.ts';
-import type { WhisperFile } from '../io/whisper/open.ts';
 import { openWhisper } from '../io/whisper/open.ts';
 import { readModel } from '../models/definition.ts';
 import type { SpecialTokens } from '../models/transcribe/special-tokens.ts';
@@ -132,7 +131,7 @@ export const openSpeech = async (path: string, o: OpenSpeechOptions): Promise<Sp
       metadata: file.metadata,
       special: specialTokens(h.nVocab),
       words,
-      bank: melBank(melFilters(file, h.nMels), h.nMels),
+      bank: melBank(melFilters(file.metadata, h.nMels), h.nMels),
       model: createSpeechModel(graphs, h),
       device,
       loadMs: performance.now() - start,
@@ -173,7 +172,8 @@ const audioContext = (asked: number, { audio }: WhisperHparams): number => {
   return asked === 0 ? audio.nCtx : asked;
 };
 
-const melFilters = (file: WhisperFile, nMels: number): Float32Array => {
-  const filters = file.metadata.get('whisper.encoder.mel_filters');
+/** The file's own filters, or those that all models were trained with. */
+export const melFilters = (metadata: ReadonlyMap<string, MetadataValue>, nMels: number): Float32Array => {
+  const filters = metadata.get('whisper.encoder.mel_filters');
   return Array.isArray(filters) ? Float32Array.from(filters, Number) : slaneyFilters(nMels);
 };

@@ -199,7 +199,7 @@ describe('the length', () => {
     expect(JSON.parse(stdout)).toMatchObject({ finish: 'context', context: 16 });
     // 4 of the prompt, and 13 of which the last is not fed.
     expect(JSON.parse(stdout).ids).toHaveLength(13);
-    expect(stderr).toContain('the context of 16 tokens is full; -c makes it longer\n');
+    expect(stderr).toContain('the context of 16 tokens is full; -c makes it longer, --context-shift goes on\n');
   });
 
   it('-c 1 is raised to 8, with a note', async () => {
