@@ -815,7 +815,7 @@ const yarn =
   };
 
 const factors = [1, 1.5, 4, 8];
-const stretch = { factor: 4, nCtxOrig: 4096, betaFast: 32, betaSlow: 1 };
+const stretch = { factor: 4, nCtxOrig: 4096, betaFast: 32, betaSlow: 1, extFactor: 1 };
 const magnitude = 1 + 0.1 * Math.log(4);
 
 describe('rotary positions', () => {
