@@ -29,6 +29,14 @@ const input = optionGroup('Input', {
     describe: "V3's own layer guesses ahead",
   },
   messages: { type: 'string', placeholder: 'FILE', describe: 'a conversation from a JSON file, answered once' },
+  lora: {
+    alias: 'lora-scaled',
+    type: 'string',
+    array: true,
+    default: [] as string[],
+    placeholder: 'FILE[:SCALE]',
+    describe: 'adapter of the model (may be repeated)',
+  },
   'override-kv': {
     type: 'string',
     array: true,
