@@ -1216,10 +1216,10 @@ describe('what operations cost', () => {
       bytes: 4 * (24 + 20 + 30),
     },
     {
-      what: 'experts: the rows, and the weights of those that can have been chosen',
+      what: 'experts: the rows, which expert each goes to, and the weights of those that can have been chosen',
       cost: costOf(EXPERT_LINEAR, [['n', 4], [8, 5, 4], ['n']], undefined),
       flops: 2 * 6 * 4 * 5,
-      bytes: 4 * (24 + 30) + 6 * 4 * 20,
+      bytes: 4 * 6 + 4 * (24 + 30) + 6 * 4 * 20,
     },
     {
       what: 'attention: scores and sums over every key',
