@@ -33,6 +33,7 @@ const text: OpenOptions = {
   expertStats: false,
   overrides: new Map(),
   rope: {},
+  adapters: [],
   nCtx: 0,
   detail: () => undefined,
 };

@@ -14,6 +14,7 @@ export const openGrafo = async (file, threads) => {
     speculation: 'none',
     overrides: new Map(),
     rope: {},
+    adapters: [],
     wish: { kind: 'named', provider: 'cpu', index: 0 },
     strictDevice: false,
     threads,

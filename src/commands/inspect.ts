@@ -98,6 +98,7 @@ const memoryFor = (file: NamedModel, family: Family, flags: InspectFlags): Promi
         expertStats: false,
         overrides: new Map(),
         rope: {},
+        adapters: [],
         nCtx: flags['ctx-size'],
         detail: () => undefined,
       });

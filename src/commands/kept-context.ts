@@ -105,6 +105,7 @@ const modelOf = async ({ path, flags, model }: Job): Promise<ContextHeader['mode
   form: [
     ...(flags.mla === 'auto' ? [] : [`--mla ${flags.mla}`]),
     ...flags['override-kv'].map((text) => `--override-kv ${text}`),
+    ...flags.lora.map((text) => `--lora ${text}`),
     ...positionFlags.flatMap((name) => (flags[name] === undefined ? [] : [`--${name} ${flags[name]}`])),
   ].join(' '),
 });

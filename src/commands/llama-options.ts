@@ -29,6 +29,14 @@ const input = optionGroup('Input', {
     describe: "V3's own layer guesses ahead",
   },
   messages: { type: 'string', placeholder: 'FILE', describe: 'a conversation from a JSON file, answered once' },
+  lora: {
+    alias: 'lora-scaled',
+    type: 'string',
+    array: true,
+    default: [] as string[],
+    placeholder: 'FILE[:SCALE]',
+    describe: 'adapter of the model (may be repeated)',
+  },
   'override-kv': {
     type: 'string',
     array: true,
@@ -69,7 +77,7 @@ const kept = optionGroup('Context', {
     whole: true,
     least: -1,
     default: 0,
-    describe: 'first tokens never forgotten; -1: the prompt',
+    describe: 'tokens always kept; -1: the prompt',
   },
 });
 
@@ -94,7 +102,7 @@ const positions = optionGroup('Positions (what is not given is as the file says)
   'rope-freq-base': { type: 'number', least: 1e-6, describe: 'base of the frequencies' },
   'rope-freq-scale': { type: 'number', least: 1e-6, describe: '1 / rope-scale' },
   'yarn-orig-ctx': { type: 'number', whole: true, least: 1, describe: 'context length of the training' },
-  'yarn-ext-factor': { type: 'number', least: -1, describe: '0: only interpolation, 1: by frequency, -1: as the file' },
+  'yarn-ext-factor': { type: 'number', least: -1, describe: '0: interpolation, 1: by frequency, -1: as the file' },
   'yarn-attn-factor': { type: 'number', least: 1e-6, describe: 'on the magnitude of attention' },
   'yarn-beta-slow': { type: 'number', least: 1e-6, describe: 'turns below which all is interpolated' },
   'yarn-beta-fast': { type: 'number', least: 1e-6, describe: 'turns above which nothing is' },
@@ -128,7 +136,7 @@ const output = optionGroup('Output', {
     type: 'number',
     whole: true,
     least: 0,
-    describe: 'how sure it was, and N other tokens (in --json, else on stderr)',
+    describe: 'how sure it was, and N others (--json or stderr)',
   },
   'reverse-prompt': {
     alias: 'r',

@@ -26,6 +26,7 @@ import { familiesOf, textModel } from '../models/index.ts';
 import type { Speculation } from '../models/speculation.ts';
 import { createSpeculation } from '../models/speculation.ts';
 import { watchExperts } from '../models/watch-experts.ts';
+import { type AdapterWish, openAdapters } from './adapters.ts';
 import { contextLength } from './context-length.ts';
 import { findDevice, noticeFallbacks } from './devices.ts';
 import { createExpertStats, type ExpertStats } from './expert-stats.ts';
@@ -63,6 +64,8 @@ export interface OpenOptions extends PlacementOptions {
   readonly expertStats: boolean;
   /** Metadata that counts instead of the file's. */
   readonly overrides: ReadonlyMap<string, MetadataValue>;
+  /** What is added to its weights. */
+  readonly adapters: readonly AdapterWish[];
   /** Positions stretched otherwise than the file says. */
   readonly rope: RopeFlags;
   /** Positions of the cache; 0: as many as the model was trained for and memory has room for. */
@@ -178,47 +181,67 @@ export const textMemory = async (stored: WeightSource, name: string, options: Op
 export const openText = (path: string, options: OpenOptions): Promise<TextModelFile> =>
   withGguf(path, async (stored) => {
     const start = performance.now();
-    const plan = await planText(stored, path, options);
-    const { file, h, experts, device, compute, nCtx, nTokenPerRun } = plan;
-    expectFit(plan.memory, options.notice);
-    const tokenizer = readTokenizer(file.metadata);
-
-    const keeping = options.cache ? await keepingOf(path, stored.parts, options.notice) : undefined;
-    const load = (program: Program) =>
-      openSession(program, device, {
-        threads: options.threads,
-        cacheFolder: cacheFolder(),
-        strict: options.strictDevice,
-        ...(keeping && { keeping }),
-        ...(options.progress && { progress: options.progress }),
-      });
-    const session = await load(plan.program);
-    const next = plan.nextProgram && (await load(plan.nextProgram));
-    const where = device.provider === 'cpu' ? `${device.name}, using ${options.threads}` : device.name;
-    options.notice(`${deviceId(device)} (${where}): ${plan.why}; compute ${compute}, context ${nCtx}`);
-    noticeFallbacks(device, [session, ...(next ? [next] : [])], options.notice);
-    const stats = options.expertStats ? createExpertStats(experts, file.tensors) : undefined;
-    const runner = stats ? watched(session, stats) : session;
-    const { nVocab, nEmbd } = h;
-    return {
-      parts: stored.parts,
-      cache: cacheOf(session),
-      metadata: file.metadata,
-      tokenizer,
-      decoder: createDecoder(runner, { nVocab, nTokenPerRun }),
-      ...(next && { speculation: createSpeculation(runner, next, { nVocab, nEmbd, nCtx, nTokenPerRun }) }),
-      device,
-      threads: options.threads,
-      compute,
-      nCtx,
-      loadMs: performance.now() - start,
-      ...(stats && { expertStats: stats }),
-      close: async () => {
-        await session.close();
-        await next?.close();
-      },
-    };
+    const added = await openAdapters(options.adapters, archOf(stored.metadata));
+    try {
+      const opened = await openWeights(
+        { ...stored, adapters: added.adapters },
+        path,
+        [...stored.parts, ...added.parts],
+        options,
+      );
+      return { ...opened, loadMs: performance.now() - start };
+    } finally {
+      await added.close();
+    }
   });
+
+/** @param parts all files that weights come from */
+const openWeights = async (
+  stored: WeightSource,
+  path: string,
+  parts: readonly string[],
+  options: OpenOptions,
+): Promise<Omit<TextModelFile, 'loadMs'>> => {
+  const plan = await planText(stored, path, options);
+  const { file, h, experts, device, compute, nCtx, nTokenPerRun } = plan;
+  expectFit(plan.memory, options.notice);
+  const tokenizer = readTokenizer(file.metadata);
+
+  const keeping = options.cache ? await keepingOf(path, parts, options.notice) : undefined;
+  const load = (program: Program) =>
+    openSession(program, device, {
+      threads: options.threads,
+      cacheFolder: cacheFolder(),
+      strict: options.strictDevice,
+      ...(keeping && { keeping }),
+      ...(options.progress && { progress: options.progress }),
+    });
+  const session = await load(plan.program);
+  const next = plan.nextProgram && (await load(plan.nextProgram));
+  const where = device.provider === 'cpu' ? `${device.name}, using ${options.threads}` : device.name;
+  options.notice(`${deviceId(device)} (${where}): ${plan.why}; compute ${compute}, context ${nCtx}`);
+  noticeFallbacks(device, [session, ...(next ? [next] : [])], options.notice);
+  const stats = options.expertStats ? createExpertStats(experts, file.tensors) : undefined;
+  const runner = stats ? watched(session, stats) : session;
+  const { nVocab, nEmbd } = h;
+  return {
+    parts,
+    cache: cacheOf(session),
+    metadata: file.metadata,
+    tokenizer,
+    decoder: createDecoder(runner, { nVocab, nTokenPerRun }),
+    ...(next && { speculation: createSpeculation(runner, next, { nVocab, nEmbd, nCtx, nTokenPerRun }) }),
+    device,
+    threads: options.threads,
+    compute,
+    nCtx,
+    ...(stats && { expertStats: stats }),
+    close: async () => {
+      await session.close();
+      await next?.close();
+    },
+  };
+};
 
 const cacheOf = ({ program, readCache, writeCache }: Session): ModelCache => ({
   states: (program.cache?.states ?? []).map((state) => ({

@@ -5,6 +5,7 @@ import { chatTemplate, findChatTemplate } from '../io/text/chat.ts';
 import type { Tokenizer } from '../io/text/tokenizer.ts';
 import { Interrupted } from '../models/decoder.ts';
 import type { TextFamily } from '../models/index.ts';
+import { parseAdapter } from './adapters.ts';
 import { printDevices } from './devices.ts';
 import { readEscapes } from './escapes.ts';
 import { Interrupts } from './interrupts.ts';
@@ -79,6 +80,7 @@ const openOptions = (flags: LlamaFlags, family: TextFamily, notice: (line: strin
     expertStats: flags['expert-stats'],
     overrides: new Map(flags['override-kv'].flatMap((text) => [...parseOverrides(text)])),
     rope: flags,
+    adapters: flags.lora.map(parseAdapter),
     wish: flags['n-gpu-layers'] === 'none' ? { kind: 'named', provider: 'cpu', index: 0 } : flags.device,
     strictDevice: flags['strict-device'],
     threads: flags.threads ?? physicalCores(),
