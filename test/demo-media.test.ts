@@ -3,9 +3,7 @@ import { readdirSync, statSync } from 'node:fs';
 import { basename, extname } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it, vi } from 'vitest';
-import type { Command } from '../src/commands/command.ts';
-import { vitCommand } from '../src/commands/vit.ts';
-import { whisperCommand } from '../src/commands/whisper.ts';
+import { grafo } from './commands/run.ts';
 
 vi.setConfig({ testTimeout: 60_000 });
 
@@ -18,15 +16,11 @@ const recordings = samples.filter((path) => extname(path) === '.wav');
 /** Bytes before the samples. */
 const WAV_HEADER = 44;
 
-/** What a command writes to stdout, run within this process. */
-const stdoutOf = async (command: Command, argv: readonly string[]): Promise<string> => {
-  const spy = vi.spyOn(process.stdout, 'write').mockReturnValue(true);
-  try {
-    expect(await command.run(argv)).toBe(0);
-    return spy.mock.calls.map(([text]) => String(text)).join('');
-  } finally {
-    spy.mockRestore();
-  }
+/** What a command line of grafo writes to stdout. */
+const stdoutOf = async (...args: readonly string[]): Promise<string> => {
+  const { code, stdout, stderr } = await grafo(args);
+  expect([code, stderr]).toEqual([0, '']);
+  return stdout;
 };
 
 /** What a sample is named after: its words, in small letters. */
@@ -48,9 +42,7 @@ describe('the demo models', () => {
 
   it('the pictures beside them get their names', async () => {
     expect(pictures.length).toBeGreaterThanOrEqual(4);
-    const lines = (
-      await stdoutOf(vitCommand, ['-m', `${demo}vit.bin`, ...pictures, '-k', '1', '--jsonl', '--no-cache'])
-    )
+    const lines = (await stdoutOf('vit', '-m', `${demo}vit.bin`, ...pictures, '-k', '1', '--jsonl', '-q', '--no-cache'))
       .trim()
       .split('\n')
       .map((line): { file: string; predictions: { label: string }[] } => JSON.parse(line));
@@ -61,9 +53,7 @@ describe('the demo models', () => {
 
   it('the recordings beside them are heard to say their names, and when', async () => {
     expect(recordings.length).toBeGreaterThanOrEqual(2);
-    const heard = (
-      await stdoutOf(whisperCommand, ['-m', `${demo}whisper.bin`, ...recordings, '--json', '--no-prints', '--no-cache'])
-    )
+    const heard = (await stdoutOf('whisper', '-m', `${demo}whisper.bin`, ...recordings, '--json', '-np', '--no-cache'))
       .trim()
       .split('\n')
       .map((line): { text: string; segments: { start: number; end: number }[] } => JSON.parse(line));
