@@ -1,0 +1,25 @@
+"""Sums that were never trained on, with their answers, as JSON lines for scripts/evaluate-text.mjs."""
+import argparse
+import json
+import sys
+from pathlib import Path
+from random import Random
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
+
+from deepseek.sums import problem
+
+
+def main() -> None:
+    options = argparse.ArgumentParser(description=__doc__)
+    options.add_argument("--seed", type=int, default=1000, help="another than the training's")
+    options.add_argument("--count", type=int, default=400)
+    args = options.parse_args()
+    rng = Random(args.seed)
+    for _ in range(args.count):
+        p = problem(rng, held_out=True)
+        print(json.dumps({"turns": [p.question], "answer": p.answer}))
+
+
+if __name__ == "__main__":
+    main()
