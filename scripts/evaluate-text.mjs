@@ -60,8 +60,7 @@ const write = (prompt, seed) =>
     nPredict: 400,
     special: false,
     thoughts: { budget: -1 },
-    write: async () => undefined,
-  }).write(prompt, signal);
+  }).write(prompt, { signal, hear: async () => undefined });
 
 /** The last answer of a conversation whose earlier turns the model answers, too. */
 const converse = async (turns, seed) => {
