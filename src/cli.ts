@@ -50,6 +50,16 @@ const commands: readonly Entry[] = [
     load: async () => (await import('./commands/quantize.ts')).quantizeCommand,
   },
   {
+    name: 'models',
+    describe: "the models in the cache of Hugging Face's tools: list, pull, path, rm",
+    load: async () => (await import('./commands/models.ts')).modelsCommand,
+  },
+  {
+    name: 'inspect',
+    describe: 'what a model holds and whether it fits, from its header alone',
+    load: async () => (await import('./commands/inspect.ts')).inspectCommand,
+  },
+  {
     name: 'cache',
     describe: 'list the prepared weights that are kept, or remove them with: grafo cache clear',
     load: async () => (await import('./commands/cache.ts')).cacheCommand,

@@ -1,11 +1,13 @@
 /** Every tensor of a run against llama.cpp's own recording of the same run: names, operations, values. */
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
+import { inputsFor, tokenInputs } from '../src/commands/graph-inputs.ts';
 import { chooseGraph, withSource } from '../src/commands/graph-model.ts';
 import { computeAll, valuesText } from '../src/commands/graph-values.ts';
 import { llamaNames } from '../src/graph/print/llama-names.ts';
 import { printValues } from '../src/graph/print/values.ts';
-import { graphFor, wishOf } from './graph-models.ts';
+import { fixture } from './fixtures.ts';
+import { wishOf } from './graph-models.ts';
 import { sharedData } from './shared-data.ts';
 
 interface TheirNode {
@@ -44,7 +46,7 @@ describe.each(files)('%s', (name, mla, tolerance) => {
       const names = llamaNames(graph);
       const left = [...nodes];
       let compared = 0;
-      for (const { node, value } of await computeAll(graph, ids)) {
+      for (const { node, value } of await computeAll(graph, tokenInputs(ids))) {
         const theirs = names.get(node);
         if (!theirs) continue;
         const i = left.findIndex((x) => x.name === theirs.name && x.op === theirs.op);
@@ -93,9 +95,48 @@ describe('values', () => {
     ]);
   });
 
-  it('of a model without a text are refused in a sentence', async () => {
-    await expect(graphFor('vit-tiny').then((chosen) => valuesText(chosen, [1]))).rejects.toThrow(
-      '--values runs text models',
+  const textOf = (model: string, part: string, flags: Parameters<typeof inputsFor>[2] = {}) => {
+    const wish = wishOf(model, { part });
+    return withSource(wish, async (source) => {
+      const chosen = chooseGraph(source, wish);
+      return valuesText(chosen, await inputsFor(source, chosen.graph, flags));
+    });
+  };
+  const names = (text: string) => [...text.matchAll(/^ggml_debug: +(.+?) = \(/gm)].map(([, name]) => name);
+  const picture = fixture('vit/tiny-5x3.png');
+
+  it('of an image model are those of a picture, or of none', async () => {
+    const model = 'vit/vit-micro-f16.bin';
+    const [seen, dark] = [await textOf(model, 'classify', { input: picture }), await textOf(model, 'classify')];
+    expect(names(seen)).toEqual(names(dark));
+    expect(names(seen)).toEqual(
+      expect.arrayContaining(['conv', 'v.blk.0.attn_out', 'v.blk.1.attend', 'head', 'softmax']),
     );
+    const sumOf = (text: string) => Number(/ conv = [\s\S]*?sum = (.*)$/m.exec(text)?.[1]);
+    expect(sumOf(seen)).not.toBe(sumOf(dark));
+    expect(seen).toMatch(
+      / v\.blk\.0\.attn_out = \(f32\) +LINEAR\(v\.blk\.0\.merge_heads\{64, 65, 1, 1\}, .*= \{64, 65, 1, 1\}$/m,
+    );
+    // Probabilities.
+    expect(/ softmax = [\s\S]*?sum = (.*)$/m.exec(seen)?.[1]).toBe('1.000000');
+  });
+
+  it('of a speech model go from a recording through all graphs before', async () => {
+    const model = 'whisper/whisper-nano-q4_0.bin';
+    const input = fixture('audio/jfk.wav');
+    const cross = await textOf(model, 'cross', { input });
+    // What the decoder takes is what those graphs give.
+    const decoder = await textOf(model, 'decoder', { input, ids: '5,6,7' });
+    const silent = await textOf(model, 'decoder', { ids: '5,6,7' });
+    expect(names(cross)).toEqual(expect.arrayContaining(['decoder.0.split_heads', 'decoder.1.split_heads#2']));
+    expect(names(decoder)).toEqual(names(silent));
+    expect(decoder).not.toBe(silent);
+    expect(decoder).toMatch(/cross_k\.0\{32, 500, 2, 1\}/);
+  });
+
+  it('of a text need one', async () => {
+    await expect(textOf('llama/gqa-f32.gguf', 'decoder')).rejects.toThrow('--values needs a text');
+    const unseen = textOf('llama/gqa-f32.gguf', 'decoder', { ids: '1', input: picture });
+    await expect(unseen).rejects.toThrow('takes only tokens');
   });
 });

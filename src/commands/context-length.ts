@@ -1,7 +1,6 @@
 /** How many positions a cache gets: as many as asked for, or as the model was trained for and memory has room for. */
-import { freemem, totalmem } from 'node:os';
-import { UserError } from '../errors.ts';
 import type { Device } from '../graph/device/device.ts';
+import { machineMemory } from './memory.ts';
 
 /** As short as a context may be; llama.cpp has the same bound. */
 const MIN_CTX = 8;
@@ -13,7 +12,6 @@ const DEVICE_CTX = 4096;
  * The length of the context, and what to say where it is not what was asked for.
  * @param asked 0: as many positions as fit
  * @param perPosition bytes that one position takes
- * @throws UserError 'capacity' where it does not fit with the weights
  */
 export const contextLength = (
   asked: number,
@@ -21,21 +19,9 @@ export const contextLength = (
   weightBytes: number,
   device: Device,
 ): { nCtx: number; note?: string } => {
-  const gib = (bytes: number) => `${(bytes / 2 ** 30).toFixed(1)} GiB`;
-  if (weightBytes > totalmem())
-    throw new UserError('capacity', `the weights need ${gib(weightBytes)}, this machine has ${gib(totalmem())}`);
-  if (asked > 0) {
-    const need = weightBytes + asked * perPosition;
-    if (need > totalmem())
-      throw new UserError(
-        'capacity',
-        `a context of ${asked} needs ${gib(need)} with the weights, this machine has ${gib(totalmem())}`,
-        'use a smaller -c',
-      );
-    if (asked < MIN_CTX) return { nCtx: MIN_CTX, note: `context raised from ${asked} to ${MIN_CTX}` };
-    return { nCtx: asked };
-  }
-  const room = Math.floor(Math.max(0, freemem() - weightBytes) / 2 / perPosition);
+  if (asked > 0)
+    return asked < MIN_CTX ? { nCtx: MIN_CTX, note: `context raised from ${asked} to ${MIN_CTX}` } : { nCtx: asked };
+  const room = Math.floor(Math.max(0, machineMemory().free - weightBytes) / 2 / perPosition);
   const most = device.provider === 'cpu' ? Math.max(room, DEVICE_CTX) : DEVICE_CTX;
   if (nCtxTrain <= most) return { nCtx: nCtxTrain };
   return {

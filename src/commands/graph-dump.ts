@@ -10,6 +10,7 @@ import { viewOf } from '../graph/print/view.ts';
 import type { WeightSource } from '../graph/weights.ts';
 import { command } from './command.ts';
 import { comparison, flagsWith } from './graph-compare.ts';
+import { inputsFor } from './graph-inputs.ts';
 import { measured, measuredParts } from './graph-measures.ts';
 import { chooseGraph, withSource } from './graph-model.ts';
 import type { Format, GraphFlags } from './graph-options.ts';
@@ -18,7 +19,7 @@ import type { ViewFormat } from './graph-output.ts';
 import { formatOf, pictured, writeOutput } from './graph-output.ts';
 import { profilePart, profileTitle } from './graph-profile.ts';
 import { onnxOf, viewAtStage } from './graph-stage.ts';
-import { valuesText, valueTokens } from './graph-values.ts';
+import { valuesText } from './graph-values.ts';
 
 export const graphDumpCommand = command({
   options: graphOptions,
@@ -53,7 +54,7 @@ export const graphDumpCommand = command({
         return writeOutput(flags.output, await measured(source, measure, { ...flags, format }));
       const chosen = chooseGraph(source, flags);
       if (flags.values)
-        return writeOutput(flags.output, await valuesText(chosen, valueTokens(source, flags.ids, flags.prompt)));
+        return writeOutput(flags.output, await valuesText(chosen, await inputsFor(source, chosen.graph, flags)));
       if (format === 'onnx') return writeOutput(flags.output, await onnxOf(chosen, flags));
       const view = filtered(await viewAtStage(chosen, flags), flags);
       return writeOutput(

@@ -2,7 +2,6 @@
 import { UserError } from '../errors.ts';
 import { GraphBuilder } from '../graph/builder.ts';
 import type { Graph } from '../graph/graph.ts';
-import { allSizes } from '../graph/graph.ts';
 import type { Sizes } from '../graph/tensor.ts';
 import type { WeightSource } from '../graph/weights.ts';
 import { inventModel } from '../io/invented.ts';
@@ -10,6 +9,7 @@ import { openModelFile } from '../io/model-file.ts';
 import { anyModel } from '../models/index.ts';
 import { type ModelWish, modelPath, openHeader } from './model-source.ts';
 import { archOf } from './open.ts';
+import { runSizes } from './run-sizes.ts';
 import { noticeUnless } from './terminal.ts';
 
 /** What is asked for, as the flags say it. */
@@ -86,13 +86,4 @@ const sizesOf = (graph: Graph, part: string, { tokens, past, seqs }: GraphWish):
   const isDecode = part === 'decode';
   if (tokens === undefined && past === undefined && seqs === undefined) return isDecode ? { T: 1 } : {};
   return runSizes(graph, { tokens: tokens ?? 1, past: past ?? 0, seqs: seqs ?? 1 });
-};
-
-/** Sizes of all dimensions in a run of so many tokens of so many sequences after so many others. */
-export const runSizes = (
-  graph: Graph,
-  { tokens, past, seqs }: { readonly tokens: number; readonly past: number; readonly seqs: number },
-): Sizes => {
-  const nKv = past + tokens;
-  return allSizes(graph, { B: seqs, W: seqs, T: tokens, nKv, nCtx: nKv, nOut: seqs });
 };

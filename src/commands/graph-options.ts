@@ -72,6 +72,11 @@ export const graphOptions = {
     values: { type: 'boolean', default: false, describe: 'run once, print all tensors as llama-eval-callback' },
     prompt: { alias: 'p', type: 'string', placeholder: 'TEXT', describe: 'what --values runs' },
     ids: { type: 'string', placeholder: 'N,...', describe: 'what --values runs, as tokens' },
+    input: {
+      type: 'string',
+      placeholder: 'FILE',
+      describe: 'picture or recording that --values runs (default: zeros)',
+    },
     bound: { type: 'boolean', default: false, describe: 'with --cost: the least time, measured' },
     memory: { type: 'boolean', default: false, describe: 'weights, cache, and what lives in between' },
   }),

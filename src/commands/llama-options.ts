@@ -45,6 +45,33 @@ const input = optionGroup('Input', {
   },
 });
 
+const kept = optionGroup('Context', {
+  session: {
+    type: 'string',
+    placeholder: 'FILE',
+    describe: 'go on from this conversation, and keep it',
+  },
+  'prompt-cache': {
+    type: 'string',
+    placeholder: 'FILE',
+    describe: 'go on from this prompt, and keep it',
+  },
+  'prompt-cache-all': { type: 'boolean', default: false, describe: 'keep the answer too' },
+  'prompt-cache-ro': { type: 'boolean', default: false, describe: 'go on from it, keep nothing' },
+  'context-shift': {
+    type: 'boolean',
+    default: false,
+    describe: 'when it is full, forget the oldest half',
+  },
+  keep: {
+    type: 'number',
+    whole: true,
+    least: -1,
+    default: 0,
+    describe: 'first tokens never forgotten; -1: the prompt',
+  },
+});
+
 const output = optionGroup('Output', {
   predict: {
     alias: ['n', 'n-predict'],
@@ -239,6 +266,7 @@ const acceptedOnly = optionGroup('Accepted from llama.cpp', {
 export const llamaOptions = {
   ...modelOptions,
   ...input,
+  ...kept,
   ...output,
   ...chat,
   ...reasoning,

@@ -103,6 +103,11 @@ const download = (
     return hubModel(reference, formsOf(kind), settingsOf(wish), watcher);
   });
 
+/** An open model, and what messages call it. */
+export interface NamedModel extends ModelFile {
+  readonly name: string;
+}
+
 /**
  * Opens the model that the flags mean to read its header; of a model of the hub only that is asked for.
  * @throws UserError as `modelPath` does, and 'file' or 'model' for what is no model
@@ -111,9 +116,12 @@ export const openHeader = async (
   wish: ModelWish,
   kind: ModelKind,
   notice: (line: string) => void,
-): Promise<ModelFile> => {
+): Promise<NamedModel> => {
   const named = namedModel(wish, kind);
-  if (named === undefined || typeof named === 'string') return openModelFile(await modelPath(wish, kind, notice));
+  if (named === undefined || typeof named === 'string') {
+    const name = await modelPath(wish, kind, notice);
+    return { ...(await openModelFile(name)), name };
+  }
   const { hubModelPlace } = await import('../io/hub/model-place.ts');
   const place = await withWatcher(wish, notice, (watcher) =>
     hubModelPlace(named, formsOf(kind), settingsOf(wish), watcher),
@@ -122,6 +130,7 @@ export const openHeader = async (
     const file = await (place.open ? openSingleFile(place.path, place.open) : openModelFile(place.path));
     return {
       ...file,
+      name: place.path,
       async close() {
         await file.close();
         await place.close();

@@ -1,15 +1,19 @@
 /** A text model's file, opened: read, built, lowered and loaded on the chosen device. */
+import { basename } from 'node:path';
 import { UserError } from '../errors.ts';
 import { GraphBuilder } from '../graph/builder.ts';
 import type { Device, Wish } from '../graph/device/device.ts';
 import { deviceId } from '../graph/device/device.ts';
 import type { Progress } from '../graph/device/files.ts';
+import type { Session } from '../graph/device/session.ts';
 import { openSession } from '../graph/device/session.ts';
 import type { Graph } from '../graph/graph.ts';
 import { cacheBytes } from '../graph/graph.ts';
 import { Hparams } from '../graph/hparams.ts';
+import type { Program } from '../graph/lower/lower.ts';
 import { lower } from '../graph/lower/lower.ts';
 import type { Compute } from '../graph/lower/target.ts';
+import { sized } from '../graph/tensor.ts';
 import type { MetadataValue, WeightSource } from '../graph/weights.ts';
 import type { GgufFile } from '../io/gguf/reader.ts';
 import { openGguf } from '../io/gguf/reader.ts';
@@ -26,8 +30,11 @@ import { contextLength } from './context-length.ts';
 import { findDevice } from './devices.ts';
 import { createExpertStats, type ExpertStats } from './expert-stats.ts';
 import { keepingOf } from './keeping.ts';
+import type { MemoryPlan, PlannedRun } from './memory.ts';
+import { expectFit, needOf } from './memory.ts';
 import { cacheFolder } from './options.ts';
 import { overridden } from './override-kv.ts';
+import { runSizes } from './run-sizes.ts';
 
 /** Where and how any model runs. */
 export interface PlacementOptions {
@@ -62,7 +69,18 @@ export interface OpenOptions extends PlacementOptions {
   detail(line: string): void;
 }
 
+/** What the session keeps between runs, as rows that other runs can go on from. */
+export interface ModelCache {
+  readonly states: readonly { readonly name: string; readonly rowBytes: number }[];
+  /** Rows at positions below `nRow`, by state. */
+  read(nRow: number): Promise<Readonly<Record<string, Uint8Array>>>;
+  write(rows: Readonly<Record<string, Uint8Array>>): Promise<void>;
+}
+
 export interface TextModelFile {
+  /** The files that it lies in. */
+  readonly parts: readonly string[];
+  readonly cache: ModelCache;
   readonly metadata: ReadonlyMap<string, MetadataValue>;
   readonly tokenizer: Tokenizer;
   readonly decoder: Decoder;
@@ -88,42 +106,97 @@ export const withGguf = async <R>(path: string, read: (file: GgufFile) => Promis
   }
 };
 
+/** A text model as it would run: all that opening it comes to before weights are read. */
+interface TextPlan extends ChosenGraph {
+  /** With the metadata that counts. */
+  readonly file: WeightSource;
+  readonly device: Device;
+  readonly why: string;
+  readonly compute: Compute;
+  readonly nCtx: number;
+  readonly nTokenPerRun: number;
+  readonly program: Program;
+  /** Of the layer that guesses ahead. */
+  readonly nextProgram?: Program;
+  readonly memory: MemoryPlan;
+}
+
+/** @param name what the file is called */
+const planText = async (stored: WeightSource, name: string, options: OpenOptions): Promise<TextPlan> => {
+  const file = overridden(stored, options.overrides);
+  expectFamily(file, name, options.family);
+  const chosen = chosenGraph(file, options);
+  const { graph, h, cacheNote, nextGraph } = chosen;
+  options.detail(describeFile(file, h.nCtxTrain));
+  if (cacheNote) options.notice(cacheNote);
+
+  const weightBytes = [...file.tensors.values()].reduce((sum, t) => sum + t.byteLength, 0);
+  const { device, why } = await findDevice(options.wish, weightBytes);
+  const cache = { perPosition: cacheBytes(graph), nCtxTrain: h.nCtxTrain };
+  const { nCtx, note } = contextLength(options.nCtx, cache, weightBytes, device);
+  if (note) options.notice(note);
+
+  const compute = options.compute === 'auto' ? 'block' : options.compute;
+  const nTokenPerRun = runLength(options.nTokenPerRun, device);
+  const target = { provider: device.provider, compute, fused: options.fused };
+  const planned = (graph: Graph): PlannedRun => {
+    const tokens = Math.min(nTokenPerRun, nCtx);
+    const sizes = runSizes(graph, { tokens, past: nCtx - tokens, seqs: 1 });
+    return { graph, program: lower(graph, target, { nCtx, B: 1 }), sizes };
+  };
+  const run = planned(graph);
+  const next = nextGraph && planned(nextGraph);
+  return {
+    ...chosen,
+    file,
+    device,
+    why,
+    compute,
+    nCtx,
+    nTokenPerRun,
+    program: run.program,
+    ...(next && { nextProgram: next.program }),
+    memory: {
+      name: basename(name),
+      device,
+      setting: `compute ${compute}, context ${nCtx}`,
+      need: needOf(next ? [run, next] : [run]),
+    },
+  };
+};
+
+/** What a text model would take of memory, from its header alone. Throws UserErrors as opening it does. */
+export const textMemory = async (stored: WeightSource, name: string, options: OpenOptions): Promise<MemoryPlan> =>
+  (await planText(stored, name, options)).memory;
+
 /** Opens a text model. Throws UserErrors that name what is wrong with the file, the device or the memory. */
 export const openText = (path: string, options: OpenOptions): Promise<TextModelFile> =>
   withGguf(path, async (stored) => {
     const start = performance.now();
-    const file = overridden(stored, options.overrides);
-    expectFamily(file, path, options.family);
-    const { graph, h, cacheNote, experts, nextGraph } = chosenGraph(file, options);
+    const plan = await planText(stored, path, options);
+    const { file, h, experts, device, compute, nCtx, nTokenPerRun } = plan;
+    expectFit(plan.memory, options.notice);
     const tokenizer = readTokenizer(file.metadata);
-    options.detail(describeFile(file, h.nCtxTrain));
-    if (cacheNote) options.notice(cacheNote);
 
-    const weightBytes = [...file.tensors.values()].reduce((sum, t) => sum + t.byteLength, 0);
-    const { device, why } = await findDevice(options.wish, weightBytes);
-    const cache = { perPosition: cacheBytes(graph), nCtxTrain: h.nCtxTrain };
-    const { nCtx, note } = contextLength(options.nCtx, cache, weightBytes, device);
-    if (note) options.notice(note);
-
-    const compute = options.compute === 'auto' ? 'block' : options.compute;
     const keeping = options.cache ? await keepingOf(path, stored.parts, options.notice) : undefined;
-    const load = (graph: Graph) =>
-      openSession(lower(graph, { provider: device.provider, compute, fused: options.fused }, { nCtx, B: 1 }), device, {
+    const load = (program: Program) =>
+      openSession(program, device, {
         threads: options.threads,
         cacheFolder: cacheFolder(),
         strict: options.strictDevice,
         ...(keeping && { keeping }),
         ...(options.progress && { progress: options.progress }),
       });
-    const session = await load(graph);
-    const next = nextGraph && (await load(nextGraph));
+    const session = await load(plan.program);
+    const next = plan.nextProgram && (await load(plan.nextProgram));
     const where = device.provider === 'cpu' ? `${device.name}, using ${options.threads}` : device.name;
-    options.notice(`${deviceId(device)} (${where}): ${why}; compute ${compute}, context ${nCtx}`);
+    options.notice(`${deviceId(device)} (${where}): ${plan.why}; compute ${compute}, context ${nCtx}`);
     const stats = options.expertStats ? createExpertStats(experts, file.tensors) : undefined;
     const runner = stats ? watched(session, stats) : session;
     const { nVocab, nEmbd } = h;
-    const nTokenPerRun = runLength(options.nTokenPerRun, device);
     return {
+      parts: stored.parts,
+      cache: cacheOf(session),
       metadata: file.metadata,
       tokenizer,
       decoder: createDecoder(runner, { nVocab, nTokenPerRun }),
@@ -140,6 +213,15 @@ export const openText = (path: string, options: OpenOptions): Promise<TextModelF
       },
     };
   });
+
+const cacheOf = ({ program, readCache, writeCache }: Session): ModelCache => ({
+  states: (program.cache?.states ?? []).map((state) => ({
+    name: state.name,
+    rowBytes: sized(state, { ...program.sizes, B: 1, nCtx: 1 }).bytes,
+  })),
+  read: readCache,
+  write: writeCache,
+});
 
 /** A session whose runs are counted. */
 const watched = (session: Runner, stats: ExpertStats): Runner => ({

@@ -54,6 +54,7 @@ export const reportOptions = optionGroup('Report', {
   quiet: { alias: 'q', type: 'boolean', default: false, describe: 'nothing on stderr but errors' },
   verbose: { alias: 'v', type: 'boolean', default: false, describe: 'more on stderr, and stacks of errors' },
   perf: { type: 'boolean', default: false, describe: 'timings as a table' },
+  'dry-run': { type: 'boolean', default: false, describe: 'only tell what memory it takes' },
 });
 
 /** Cores that are not another one's second thread; what a product of matrices can use. */

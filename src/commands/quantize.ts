@@ -1,24 +1,28 @@
 /** `grafo quantize`: writes a GGUF file again with its matrices rounded to fewer bits. */
-import { realpath, stat } from 'node:fs/promises';
+import { realpath, stat, statfs } from 'node:fs/promises';
+import { dirname } from 'node:path';
 import { UserError } from '../errors.ts';
-import type { RowRange, StoredTensor } from '../graph/weights.ts';
+import type { RowRange, StoredTensor, WeightSource } from '../graph/weights.ts';
 import type { Encoders } from '../io/gguf/encoders.ts';
 import { openEncoders } from '../io/gguf/encoders.ts';
 import { readEncodedMetadata } from '../io/gguf/header.ts';
 import { findMixture, type Mixture, mixtures, typesOf } from '../io/gguf/mixture.ts';
 import type { GgufFile } from '../io/gguf/reader.ts';
 import { openGguf } from '../io/gguf/reader.ts';
+import { typeOfName } from '../io/gguf/types.ts';
 import { type GgufContent, type TensorToWrite, writeGguf } from '../io/gguf/writer.ts';
+import type { ModelFile } from '../io/model-file.ts';
 import { Interrupted } from '../models/decoder.ts';
 import { command, optionGroup } from './command.ts';
 import { Interrupts } from './interrupts.ts';
-import { modelPath } from './model-source.ts';
+import { modelPath, openHeader } from './model-source.ts';
 import { hubOptions, physicalCores } from './options.ts';
 import { noticeUnless, progressLine, write } from './terminal.ts';
 
 const options = {
   ...hubOptions,
   ...optionGroup('Quantising', {
+    'dry-run': { type: 'boolean', default: false, describe: 'only tell what would be written' },
     pure: { type: 'boolean', default: false, describe: 'the same type for all matrices' },
     threads: { alias: 't', type: 'number', whole: true, least: 1, describe: 'CPU threads (default: physical cores)' },
     quiet: { alias: 'q', type: 'boolean', default: false, describe: 'nothing on stderr but errors' },
@@ -35,13 +39,15 @@ export const quantizeCommand = command({
     ['grafo quantize model-f16.gguf model-q4.gguf Q4_K_M', "llama-quantize's mixture of types"],
     ['grafo quantize --pure model-f16.gguf model-q8.gguf Q8_0', 'one type for all matrices'],
   ],
-  async run({ pure, threads, quiet, ...hub }, words) {
+  async run({ pure, threads, quiet, 'dry-run': isDry, ...hub }, words) {
     const [from, to, typeName, ...more] = words;
     if (from === undefined || to === undefined || typeName === undefined || more.length > 0)
       throw new UserError('usage', `expected IN OUT TYPE, got ${words.length} words`, 'see grafo quantize --help');
     const mixture = findMixture(typeName);
     if (!mixture) throw new UserError('usage', `unknown type '${typeName}'`, `types are ${NAMES}`);
-    const path = await modelPath({ ...hub, quiet, model: from }, 'llama', noticeUnless(quiet));
+    const wish = { ...hub, quiet, model: from };
+    if (isDry) return dryRun(await openHeader(wish, 'llama', noticeUnless(quiet)), to, mixture, pure);
+    const path = await modelPath(wish, 'llama', noticeUnless(quiet));
     const interrupts = new Interrupts();
     const bar = progressLine('quantising');
     const file = await openGguf(path);
@@ -79,6 +85,36 @@ export const quantizeCommand = command({
   },
 });
 
+/**
+ * Tells what would be written, from the header alone.
+ * @throws UserError 'capacity' where the disk has no room for it
+ */
+const dryRun = async (file: ModelFile, to: string, mixture: Mixture, isPure: boolean): Promise<number> => {
+  try {
+    const types = typesIn(file, mixture, isPure);
+    const stored = [...file.tensors.values()];
+    const nValue = stored.reduce((sum, tensor) => sum + nValueOf(tensor), 0);
+    const size = stored.reduce((sum, tensor) => sum + bytesAs(types.get(tensor.name) ?? tensor.type, tensor), 0);
+    const { bavail, bsize } = await statfs(dirname(to));
+    const free = bavail * bsize;
+    const bits = ((8 * size) / nValue).toFixed(2);
+    await write(
+      `${to}: ${mixture.name}, ${size} bytes of weights, ${bits} bits a weight; ${free} bytes are free there\n`,
+    );
+    if (size > free)
+      throw new UserError('capacity', `there is no room for '${to}'`, 'write it to a disk with more room');
+    return 0;
+  } finally {
+    await file.close();
+  }
+};
+
+/** What a tensor takes in a type. */
+const bytesAs = (type: string, tensor: StoredTensor): number => {
+  const { blockSize = 1, blockBytes = 0 } = typeOfName(type) ?? {};
+  return (nValueOf(tensor) / blockSize) * blockBytes;
+};
+
 /** A file cannot be read while it is being replaced. */
 const refuseSameFile = async ({ parts }: GgufFile, to: string): Promise<void> => {
   const target = await realpath(to).catch(() => undefined); // most often there is none yet
@@ -104,7 +140,11 @@ const keysFor = async (mixture: Mixture, { parts }: GgufFile): Promise<Pick<Gguf
 };
 
 /** The type each tensor of a file gets. */
-const typesIn = ({ metadata, tensors }: GgufFile, mixture: Mixture, isPure: boolean): ReadonlyMap<string, string> => {
+const typesIn = (
+  { metadata, tensors }: WeightSource,
+  mixture: Mixture,
+  isPure: boolean,
+): ReadonlyMap<string, string> => {
   const arch = metadata.get('general.architecture');
   return typesOf([...tensors.values()], mixture, {
     isPure,

@@ -14,9 +14,9 @@ import type { Writer } from './writer.ts';
 import { createWriter } from './writer.ts';
 
 export interface Job {
-  readonly flags: LlamaFlags;
-  /** The model's file. */
+  /** Where the model lies. */
   readonly path: string;
+  readonly flags: LlamaFlags;
   readonly input: Input;
   readonly model: TextModelFile;
   readonly interrupts: Interrupts;
@@ -42,6 +42,7 @@ export const prepareWriter = (
     sampling,
     tokenizer,
     nCtx,
+    whenFull: flags['context-shift'] ? { kind: 'forget', keep: flags.keep } : { kind: 'end' },
     loadMs: model.loadMs,
     stops: stops.filter((text) => text !== ''),
     ...(input.grammar && { constraint: grammarConstraints(input.grammar, tokenizer) }),

@@ -13,6 +13,7 @@ export const createOutput = ({ flags, model, notice }: Job, seed: number): Answe
   const show = createThoughtWriter({ shown: flags.thinking, hasColours: hasColours(flags.color) }, write);
   return {
     begin: () => show.begin(),
+    tell: notice,
     write: flags.json ? async () => undefined : (piece) => show.write(piece),
     report(written) {
       if (flags.json) console.log(JSON.stringify(resultJson(written, seed, model)));
@@ -29,7 +30,8 @@ export const remarks = (written: Written, { expertStats, speculation, nCtx }: Te
     const { guessed, right } = speculation.count;
     lines.push(`guessed ${guessed} tokens ahead, ${right} of them right`);
   }
-  if (written.finish === 'context') lines.push(`the context of ${nCtx} tokens is full; -c makes it longer`);
+  if (written.finish === 'context')
+    lines.push(`the context of ${nCtx} tokens is full; -c makes it longer, --context-shift goes on`);
   return lines;
 };
 

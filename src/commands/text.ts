@@ -8,15 +8,17 @@ import type { TextFamily } from '../models/index.ts';
 import { printDevices } from './devices.ts';
 import { readEscapes } from './escapes.ts';
 import { Interrupts } from './interrupts.ts';
+import { checkKept, withPromptCache } from './kept-context.ts';
 import type { Input } from './llama-input.ts';
 import { promptIds, readInput, withoutNewline } from './llama-input.ts';
 import type { LlamaFlags } from './llama-options.ts';
 import { notesOnAccepted } from './llama-options.ts';
 import type { LogitsFile } from './logits-file.ts';
 import { createLogitsFile } from './logits-file.ts';
-import { modelPath } from './model-source.ts';
-import type { TextModelFile } from './open.ts';
-import { openText } from './open.ts';
+import { reportMemory } from './memory.ts';
+import { modelPath, openHeader } from './model-source.ts';
+import type { OpenOptions, TextModelFile } from './open.ts';
+import { openText, textMemory } from './open.ts';
 import { physicalCores } from './options.ts';
 import { parseOverrides } from './override-kv.ts';
 import { printPerplexity } from './perplexity.ts';
@@ -27,6 +29,7 @@ import type { Job } from './text-job.ts';
 import { prepareWriter } from './text-job.ts';
 import { createOutput } from './text-output.ts';
 import { printTokens } from './tokens.ts';
+import type { Listener } from './writer.ts';
 
 /** Does what the flags of `grafo llama` or `grafo deepseek` ask for; gives the exit code. */
 export const runText = async (flags: LlamaFlags, family: TextFamily): Promise<number> => {
@@ -35,6 +38,7 @@ export const runText = async (flags: LlamaFlags, family: TextFamily): Promise<nu
     return 0;
   }
   const notice = noticeUnless(flags.quiet);
+  if (flags['dry-run']) return dryRun(flags, family, notice);
   const path = await modelPath(flags, family, notice);
   if (flags.tokenize !== undefined) {
     const text = flags.escape ? readEscapes(flags.tokenize) : flags.tokenize;
@@ -65,6 +69,38 @@ export const runText = async (flags: LlamaFlags, family: TextFamily): Promise<nu
 /** llama.cpp's tool measures in contexts of this length unless told otherwise. */
 const PERPLEXITY_CTX = 512;
 
+/** How the flags want a model opened. */
+const openOptions = (flags: LlamaFlags, family: TextFamily, notice: (line: string) => void): OpenOptions => {
+  const nTokenPerRun = flags['ubatch-size'];
+  return {
+    family,
+    mla: flags.mla,
+    speculation: flags['spec-type'],
+    expertStats: flags['expert-stats'],
+    overrides: new Map(flags['override-kv'].flatMap((text) => [...parseOverrides(text)])),
+    wish: flags['n-gpu-layers'] === 'none' ? { kind: 'named', provider: 'cpu', index: 0 } : flags.device,
+    strictDevice: flags['strict-device'],
+    threads: flags.threads ?? physicalCores(),
+    compute: flags.compute,
+    fused: flags['flash-attn'] !== 'off',
+    cache: flags.cache,
+    nCtx: flags.perplexity !== undefined && flags['ctx-size'] === 0 ? PERPLEXITY_CTX : flags['ctx-size'],
+    ...(nTokenPerRun !== undefined && { nTokenPerRun: Math.min(nTokenPerRun, flags['batch-size']) }),
+    notice,
+    detail: (line) => flags.verbose && notice(line),
+  };
+};
+
+/** What the model would take of memory; nothing but its header is read. */
+const dryRun = async (flags: LlamaFlags, family: TextFamily, notice: (line: string) => void): Promise<number> => {
+  const file = await openHeader(flags, family, notice);
+  try {
+    return await reportMemory(await textMemory(file, file.name, openOptions(flags, family, notice)), flags.json);
+  } finally {
+    await file.close();
+  }
+};
+
 const openModel = async (
   path: string,
   flags: LlamaFlags,
@@ -72,7 +108,6 @@ const openModel = async (
   signal: AbortSignal,
   notice: (line: string) => void,
 ): Promise<TextModelFile> => {
-  const nTokenPerRun = flags['ubatch-size'];
   const bar = progressLine('preparing weights');
   const say = (line: string): void => {
     bar.end();
@@ -80,21 +115,7 @@ const openModel = async (
   };
   try {
     return await openText(path, {
-      family,
-      mla: flags.mla,
-      speculation: flags['spec-type'],
-      expertStats: flags['expert-stats'],
-      overrides: new Map(flags['override-kv'].flatMap((text) => [...parseOverrides(text)])),
-      wish: flags['n-gpu-layers'] === 'none' ? { kind: 'named', provider: 'cpu', index: 0 } : flags.device,
-      strictDevice: flags['strict-device'],
-      threads: flags.threads ?? physicalCores(),
-      compute: flags.compute,
-      fused: flags['flash-attn'] !== 'off',
-      cache: flags.cache,
-      nCtx: flags.perplexity !== undefined && flags['ctx-size'] === 0 ? PERPLEXITY_CTX : flags['ctx-size'],
-      ...(nTokenPerRun !== undefined && { nTokenPerRun: Math.min(nTokenPerRun, flags['batch-size']) }),
-      notice: say,
-      detail: (line) => flags.verbose && say(line),
+      ...openOptions(flags, family, say),
       progress: (done, total) => {
         if (signal.aborted) throw new Interrupted();
         if (!flags.quiet) bar.update(done, total);
@@ -137,6 +158,7 @@ const chosenTemplate = ({ flags, input, model, notice }: Job): ChatTemplate | un
 /** Raw completion: the prompt, then what the model makes of it. */
 const complete = async (job: Job, saver: LogitsFile | undefined): Promise<number> => {
   const { flags, model, interrupts } = job;
+  checkKept(flags, 'completion');
   const prompt = promptIds(job.input.prompt, model.tokenizer);
   const { writer, sampling } = prepareWriter(job, saver, flags['reasoning-format'] === 'deepseek');
   const output = createOutput(job, sampling.seed);
@@ -144,7 +166,8 @@ const complete = async (job: Job, saver: LogitsFile | undefined): Promise<number
     const text = echo(prompt, model.tokenizer, flags.special);
     await write(hasColours(flags.color) ? yellow(text) : text);
   }
-  const written = await writer.write(prompt, { signal: interrupts.signal, hear: (piece) => output.write(piece) });
+  const listener: Listener = { signal: interrupts.signal, hear: (piece) => output.write(piece), tell: job.notice };
+  const written = await withPromptCache(job, writer, () => writer.write(prompt, listener));
   if (!flags.json) {
     if (written.finish === 'eog' && process.stdout.isTTY) await write(' [end of text]');
     if (process.stdout.isTTY || !written.text.endsWith('\n')) await write('\n');

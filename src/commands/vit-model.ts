@@ -1,5 +1,6 @@
 /** An image model's file, opened: read, built, lowered and loaded on the chosen device. */
 import { statSync } from 'node:fs';
+import { basename } from 'node:path';
 import { UserError } from '../errors.ts';
 import { GraphBuilder } from '../graph/builder.ts';
 import type { Device, Wish } from '../graph/device/device.ts';
@@ -16,7 +17,10 @@ import { readModel } from '../models/definition.ts';
 import { vit } from '../models/vit.ts';
 import { findDevice } from './devices.ts';
 import { keepingOf } from './keeping.ts';
+import type { MemoryPlan } from './memory.ts';
+import { expectFit, needOf } from './memory.ts';
 import { cacheFolder } from './options.ts';
+import { runSizes } from './run-sizes.ts';
 
 export interface OpenVitOptions {
   readonly wish: Wish;
@@ -28,6 +32,8 @@ export interface OpenVitOptions {
   readonly cache: boolean;
   /** Side of the images, where it is not the one the model was trained on. */
   readonly imageSize?: number;
+  /** Images in one run at most. */
+  readonly batchSize: number;
   /** Whether answers tell where the model looked. */
   readonly looks: boolean;
   readonly progress?: Progress;
@@ -49,21 +55,36 @@ export interface ImageModel {
   close(): Promise<void>;
 }
 
-/** Opens an image model. Throws UserErrors that name what is wrong with the file or the device. */
+/** An image model as it would run: all that opening it comes to before weights are read. */
+const planImages = async (file: WeightSource, name: string, options: OpenVitOptions) => {
+  const { h, w } = readVit(name, sized(file, options.imageSize));
+  const g = new GraphBuilder('vit');
+  vit.graphs[options.looks ? 'look' : 'classify'](g, { h, w });
+  const graph = g.build();
+  const weightBytes = [...file.tensors.values()].reduce((sum, t) => sum + t.byteLength, 0);
+  const { device, why } = await findDevice(options.wish, weightBytes);
+  const compute = options.compute === 'auto' ? 'f32' : options.compute;
+  if (compute === 'int8' && device.provider !== 'cpu')
+    throw new UserError('device', `compute int8 does not run on ${deviceId(device)}`, 'use --device cpu with it');
+  const program = lower(graph, { provider: device.provider, compute, fused: options.fused }, {});
+  const sizes = runSizes(graph, { tokens: 1, past: 0, seqs: options.batchSize });
+  const images = options.batchSize === 1 ? 'image' : 'images';
+  const setting = `compute ${compute}, ${options.batchSize} ${images} of ${h.imageSize} pixels at once`;
+  const memory: MemoryPlan = { name: basename(name), device, setting, need: needOf([{ graph, program, sizes }]) };
+  return { h, w, device, why, compute, program, memory };
+};
+
+/** What an image model would take of memory, from its header alone. Throws UserErrors as opening it does. */
+export const imageMemory = async (file: WeightSource, name: string, options: OpenVitOptions): Promise<MemoryPlan> =>
+  (await planImages(file, name, options)).memory;
+
+/** Opens an image model. Throws UserErrors that name what is wrong with the file, the device or the memory. */
 export const openImageModel = async (path: string, options: OpenVitOptions): Promise<ImageModel> => {
   const start = performance.now();
   const file = await openVit(path);
   try {
-    const { h, w } = readVit(path, sized(file, options.imageSize));
-    const g = new GraphBuilder('vit');
-    vit.graphs[options.looks ? 'look' : 'classify'](g, { h, w });
-
-    const weightBytes = [...file.tensors.values()].reduce((sum, t) => sum + t.byteLength, 0);
-    const { device, why } = await findDevice(options.wish, weightBytes);
-    const compute = options.compute === 'auto' ? 'f32' : options.compute;
-    if (compute === 'int8' && device.provider !== 'cpu')
-      throw new UserError('device', `compute int8 does not run on ${deviceId(device)}`, 'use --device cpu with it');
-    const program = lower(g.build(), { provider: device.provider, compute, fused: options.fused }, {});
+    const { h, w, device, why, compute, program, memory } = await planImages(file, path, options);
+    expectFit(memory, options.notice);
     const isFile = statSync(path).isFile(); // a folder of several is read anew each time
     const keeping = options.cache && isFile ? await keepingOf(path, [path], options.notice) : undefined;
     const session = await openSession(program, device, {

@@ -59,8 +59,6 @@ const workGroup = optionGroup('Work', {
   'batch-size': { alias: 'b', type: 'number', whole: true, least: 1, default: 1, describe: 'images in one run' },
 });
 
-const { perf: _table, ...reportGroup } = reportOptions;
-
 const computeGroup = optionGroup('Device', {
   ...deviceOptions,
   compute: {
@@ -76,7 +74,7 @@ export const vitOptions = {
   ...resultGroup,
   ...workGroup,
   ...computeGroup,
-  ...reportGroup,
+  ...reportOptions,
 };
 
 export type VitFlags = Parsed<typeof vitOptions>;

@@ -27,7 +27,12 @@ const recipes: Readonly<Record<'timm' | 'hf' | 'vit.cpp', (imageSize: number) =>
   timm,
   /** ViTImageProcessor of transformers. */
   hf: (imageSize) => ({ ...timm(imageSize), interpolation: 'bilinear', cropPct: 1, cropMode: 'squash' }),
-  /** ImageNet's mean and deviation, whatever the model was trained with; neither EXIF nor transparency is looked at. */
+  /**
+   * ImageNet's mean and deviation, whatever the model was trained with; neither EXIF nor transparency is looked at. Of a
+   * JPEG a value in ten differs by a grey level, and some by up to 3: vit.cpp's decoder rounds always up when it
+   * doubles colour differences, where libjpeg goes up and down by turns, and has shorter factors from them to red,
+   * green and blue.
+   */
   'vit.cpp': (imageSize) => ({
     ...timm(imageSize),
     resizer: 'vit.cpp',
@@ -38,9 +43,8 @@ const recipes: Readonly<Record<'timm' | 'hf' | 'vit.cpp', (imageSize: number) =>
   }),
 };
 
-type Flags = Pick<
-  VitFlags,
-  'preprocess' | 'interpolation' | 'crop-pct' | 'crop-mode' | 'mean' | 'std' | 'exif' | 'alpha'
+type Flags = Partial<
+  Pick<VitFlags, 'preprocess' | 'interpolation' | 'crop-pct' | 'crop-mode' | 'mean' | 'std' | 'exif' | 'alpha'>
 >;
 
 /** The recipe for a model of this file and these flags. */

@@ -8,6 +8,8 @@ export interface Stopwatch {
   prepared(batch: readonly Pick<Prepared, 'ms'>[]): void;
   /** `[ load 120 ms | per image: preprocess 6.1 ms, inference 12.3 ms | 10 images in 0.15 s, 66.7 images/s ]` */
   line(): string;
+  /** The same as a table, as the other commands have it. */
+  table(): string;
 }
 
 /** Begins to count. Preprocessing goes on beside inference, so the whole takes less than the sum. */
@@ -33,6 +35,21 @@ export const createStopwatch = (loadMs: number): Stopwatch => {
       const each = (ms: number) => `${(ms / Math.max(1, nImage)).toFixed(1)} ms`;
       const count = nImage === 1 ? '1 image' : `${nImage} images`;
       return `[ load ${loadMs.toFixed(0)} ms | per image: preprocess ${each(preparedMs)}, inference ${each(inferenceMs)} | ${count} in ${seconds.toFixed(2)} s, ${(nImage / seconds).toFixed(1)} images/s ]`;
+    },
+    table() {
+      const seconds = (performance.now() - begin) / 1000;
+      const row = (name: string, ms: number, n?: number): string => {
+        const head = `${name.padStart(18)} time = ${ms.toFixed(2).padStart(10)} ms`;
+        if (n === undefined || n === 0) return head;
+        const rate = ms > 0 ? (1000 * n) / ms : 0;
+        return `${head} / ${String(n).padStart(5)} images (${(ms / n).toFixed(2).padStart(8)} ms per image, ${rate.toFixed(2).padStart(8)} images per second)`;
+      };
+      return [
+        row('load', loadMs),
+        row('preprocess', preparedMs, nImage),
+        row('inference', inferenceMs, nImage),
+        row('total', loadMs + 1000 * seconds, nImage),
+      ].join('\n');
     },
   };
 };

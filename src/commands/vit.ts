@@ -11,7 +11,8 @@ import { attentionRollout } from '../models/rollout.ts';
 import { command } from './command.ts';
 import { printDevices } from './devices.ts';
 import { Interrupts } from './interrupts.ts';
-import { modelPath } from './model-source.ts';
+import { reportMemory } from './memory.ts';
+import { modelPath, openHeader } from './model-source.ts';
 import { physicalCores } from './options.ts';
 import { noticeUnless, onClosedPipe, progressLine, write } from './terminal.ts';
 import { convertModel } from './vit-convert.ts';
@@ -19,8 +20,8 @@ import { Accuracy, accuracyText, labelledImages } from './vit-eval.ts';
 import type { Prepared } from './vit-images.ts';
 import { findImages, preparedBatches } from './vit-images.ts';
 import { labelsFor } from './vit-labels.ts';
-import type { ImageModel } from './vit-model.ts';
-import { openImageModel } from './vit-model.ts';
+import type { ImageModel, OpenVitOptions } from './vit-model.ts';
+import { imageMemory, openImageModel } from './vit-model.ts';
 import type { VitFlags } from './vit-options.ts';
 import { vitOptions } from './vit-options.ts';
 import type { Recipe } from './vit-preprocessing.ts';
@@ -46,6 +47,7 @@ export const vitCommand = command({
       return 0;
     }
     checkForms(flags);
+    if (flags['dry-run']) return dryRun(flags);
     const named = [...flags.inp, ...words];
     if (flags.convert !== undefined) {
       if (named.length > 0)
@@ -88,19 +90,35 @@ const checkForms = (flags: VitFlags): void => {
     throw new UserError('usage', '--embeddings prints no classes, so there are no --logits');
 };
 
+/** How the flags want a model opened. */
+const openOptions = (flags: VitFlags): OpenVitOptions => ({
+  wish: flags.device,
+  strictDevice: flags['strict-device'],
+  threads: flags.threads ?? physicalCores(),
+  compute: flags.compute,
+  fused: flags['flash-attn'] !== 'off',
+  cache: flags.cache,
+  ...(flags['img-size'] !== undefined && { imageSize: flags['img-size'] }),
+  batchSize: flags['batch-size'],
+  looks: flags['attention-map'] !== undefined,
+  notice: noticeUnless(flags.quiet),
+});
+
+/** What the model would take of memory; nothing but its header is read. */
+const dryRun = async (flags: VitFlags): Promise<number> => {
+  const file = await openHeader(flags, 'vit', noticeUnless(flags.quiet));
+  try {
+    return await reportMemory(await imageMemory(file, file.name, openOptions(flags)), flags.json);
+  } finally {
+    await file.close();
+  }
+};
+
 const openModel = async (path: string, flags: VitFlags): Promise<ImageModel> => {
   const bar = progressLine('preparing weights');
   try {
     return await openImageModel(path, {
-      wish: flags.device,
-      strictDevice: flags['strict-device'],
-      threads: flags.threads ?? physicalCores(),
-      compute: flags.compute,
-      fused: flags['flash-attn'] !== 'off',
-      cache: flags.cache,
-      ...(flags['img-size'] !== undefined && { imageSize: flags['img-size'] }),
-      looks: flags['attention-map'] !== undefined,
-      notice: noticeUnless(flags.quiet),
+      ...openOptions(flags),
       progress: (done, total) => {
         if (!flags.quiet) bar.update(done, total);
       },
@@ -157,7 +175,7 @@ async function* answers<S extends ImageSource>(
     }
   }
   bar.end();
-  noticeUnless(flags.quiet)(watch.line());
+  noticeUnless(flags.quiet)(flags.perf ? watch.table() : watch.line());
 }
 
 const classifyAll = async (job: Job, sources: readonly ImageSource[]): Promise<number> => {

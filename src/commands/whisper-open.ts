@@ -1,4 +1,5 @@
 /** A speech model's file, opened: read, built, lowered and loaded on the chosen device, one session for each graph. */
+import { basename } from 'node:path';
 import { UserError } from '../errors.ts';
 import { GraphBuilder } from '../graph/builder.ts';
 import type { Device } from '../graph/device/device.ts';
@@ -7,12 +8,11 @@ import type { Session } from '../graph/device/session.ts';
 import { openSession } from '../graph/device/session.ts';
 import { lower } from '../graph/lower/lower.ts';
 import type { Compute, Provider } from '../graph/lower/target.ts';
-import type { MetadataValue } from '../graph/weights.ts';
+import type { MetadataValue, WeightSource } from '../graph/weights.ts';
 import type { MelBank } from '../io/audio/mel.ts';
 import { melBank, slaneyFilters } from '../io/audio/mel.ts';
 import type { WhisperWords } from '../io/text/whisper-words.ts';
 import { readWhisperWords } from '../io/text/whisper-words.ts';
-import type { WhisperFile } from '../io/whisper/open.ts';
 import { openWhisper } from '../io/whisper/open.ts';
 import { readModel } from '../models/definition.ts';
 import type { SpecialTokens } from '../models/transcribe/special-tokens.ts';
@@ -23,8 +23,11 @@ import type { WhisperHparams } from '../models/whisper.ts';
 import { whisper, withAudioContext } from '../models/whisper.ts';
 import { findDevice } from './devices.ts';
 import { keepingOf } from './keeping.ts';
+import type { MemoryPlan, PlannedRun } from './memory.ts';
+import { expectFit, needOf } from './memory.ts';
 import type { PlacementOptions } from './open.ts';
 import { cacheFolder } from './options.ts';
+import { runSizes } from './run-sizes.ts';
 
 export interface OpenSpeechOptions extends PlacementOptions {
   /** Positions of 20 ms in a window; 0: all that the model has. */
@@ -49,6 +52,40 @@ export interface SpeechModelFile {
   close(): Promise<void>;
 }
 
+/** A speech model as it would run: all that opening it comes to before weights are read. */
+const planSpeech = async (file: WeightSource, name: string, o: OpenSpeechOptions) => {
+  const arch = file.metadata.get('general.architecture');
+  if (arch !== whisper.arch)
+    throw new UserError('model', `architecture '${arch}' is not supported`, 'grafo whisper runs whisper');
+  const { h: stored, w } = readModel(whisper, file);
+  const h = withAudioContext(stored, audioContext(o.audioCtx, stored));
+  const weightBytes = [...file.tensors.values()].reduce((sum, t) => sum + t.byteLength, 0);
+  const { device, why } = await findDevice(o.wish, weightBytes);
+  const compute: Compute = o.compute === 'auto' ? 'block' : o.compute;
+  const planned = (name: keyof typeof whisper.graphs, given: Readonly<Record<string, number>> = {}): PlannedRun => {
+    const g = new GraphBuilder(name);
+    whisper.graphs[name](g, { h, w });
+    const graph = g.build();
+    const fused = o.fused && takesFusedKernels(name, device.provider);
+    const program = lower(graph, { provider: device.provider, compute, fused }, given);
+    const seqs = given.B ?? 1;
+    return { graph, program, sizes: runSizes(graph, { tokens: 1, past: h.text.nCtx - 1, seqs }) };
+  };
+  const runs = {
+    conv: planned('conv'),
+    encoder: planned('encoder'),
+    cross: planned('cross'),
+    decoder: planned('decoder', { nCtx: h.text.nCtx, B: o.nSequence }),
+  };
+  const setting = `compute ${compute}, ${o.nSequence} texts at once`;
+  const memory: MemoryPlan = { name: basename(name), device, setting, need: needOf(Object.values(runs)) };
+  return { stored, h, device, why, compute, planned, runs, memory };
+};
+
+/** What a speech model would take of memory, from its header alone. Throws UserErrors as opening it does. */
+export const speechMemory = async (file: WeightSource, name: string, o: OpenSpeechOptions): Promise<MemoryPlan> =>
+  (await planSpeech(file, name, o)).memory;
+
 /** Opens a speech model. Throws UserErrors that name what is wrong with the file, the device or the memory. */
 export const openSpeech = async (path: string, o: OpenSpeechOptions): Promise<SpeechModelFile> => {
   const start = performance.now();
@@ -59,21 +96,11 @@ export const openSpeech = async (path: string, o: OpenSpeechOptions): Promise<Sp
     await file.close();
   };
   try {
-    const arch = file.metadata.get('general.architecture');
-    if (arch !== whisper.arch)
-      throw new UserError('model', `architecture '${arch}' is not supported`, 'grafo whisper runs whisper');
-    const { h: stored, w } = readModel(whisper, file);
-    const h = withAudioContext(stored, audioContext(o.audioCtx, stored));
+    const { stored, h, device, why, compute, planned, runs, memory } = await planSpeech(file, path, o);
+    expectFit(memory, o.notice);
     const words = readWhisperWords(file.metadata);
-    const weightBytes = [...file.tensors.values()].reduce((sum, t) => sum + t.byteLength, 0);
-    const { device, why } = await findDevice(o.wish, weightBytes);
-    const compute: Compute = o.compute === 'auto' ? 'block' : o.compute;
     const keeping = o.cache ? await keepingOf(path, file.parts, o.notice) : undefined;
-    const open = async (name: keyof typeof whisper.graphs, sizes: Readonly<Record<string, number>> = {}) => {
-      const g = new GraphBuilder(name);
-      whisper.graphs[name](g, { h, w });
-      const fused = o.fused && takesFusedKernels(name, device.provider);
-      const program = lower(g.build(), { provider: device.provider, compute, fused }, sizes);
+    const open = async ({ program }: PlannedRun): Promise<Session> => {
       const session = await openSession(program, device, {
         threads: o.threads,
         cacheFolder: cacheFolder(),
@@ -86,17 +113,17 @@ export const openSpeech = async (path: string, o: OpenSpeechOptions): Promise<Sp
     };
     let alignment: Promise<Session> | undefined;
     const [conv, encoder, cross, decoder] = await all([
-      open('conv'),
-      open('encoder'),
-      open('cross'),
-      open('decoder', { nCtx: h.text.nCtx, B: o.nSequence }),
+      open(runs.conv),
+      open(runs.encoder),
+      open(runs.cross),
+      open(runs.decoder),
     ]);
     const graphs = {
       conv,
       encoder,
       cross,
       decoder,
-      alignment: () => (alignment ??= open('alignment')),
+      alignment: () => (alignment ??= open(planned('alignment'))),
     };
     const where = device.provider === 'cpu' ? `${device.name}, using ${o.threads}` : device.name;
     o.notice(`${deviceId(device)} (${where}): ${why}; compute ${compute}`);
@@ -107,7 +134,7 @@ export const openSpeech = async (path: string, o: OpenSpeechOptions): Promise<Sp
       metadata: file.metadata,
       special: specialTokens(h.nVocab),
       words,
-      bank: melBank(melFilters(file, h.nMels), h.nMels),
+      bank: melBank(melFilters(file.metadata, h.nMels), h.nMels),
       model: createSpeechModel(graphs, h),
       device,
       loadMs: performance.now() - start,
@@ -135,7 +162,8 @@ const audioContext = (asked: number, { audio }: WhisperHparams): number => {
   return asked === 0 ? audio.nCtx : asked;
 };
 
-const melFilters = (file: WhisperFile, nMels: number): Float32Array => {
-  const filters = file.metadata.get('whisper.encoder.mel_filters');
+/** The file's own filters, or those that all models were trained with. */
+export const melFilters = (metadata: ReadonlyMap<string, MetadataValue>, nMels: number): Float32Array => {
+  const filters = metadata.get('whisper.encoder.mel_filters');
   return Array.isArray(filters) ? Float32Array.from(filters, Number) : slaneyFilters(nMels);
 };

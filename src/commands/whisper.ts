@@ -8,14 +8,15 @@ import { Interrupted } from '../models/decoder.ts';
 import { command } from './command.ts';
 import { printDevices } from './devices.ts';
 import { Interrupts } from './interrupts.ts';
-import { modelPath } from './model-source.ts';
+import { reportMemory } from './memory.ts';
+import { modelPath, openHeader } from './model-source.ts';
 import { physicalCores } from './options.ts';
 import { noticeUnless, onClosedPipe, progressLine, write } from './terminal.ts';
 import { convertSpeechModel } from './whisper-convert.ts';
 import type { Input } from './whisper-inputs.ts';
 import { findInputs, isDone } from './whisper-inputs.ts';
-import type { SpeechModelFile } from './whisper-open.ts';
-import { openSpeech } from './whisper-open.ts';
+import type { OpenSpeechOptions, SpeechModelFile } from './whisper-open.ts';
+import { openSpeech, speechMemory } from './whisper-open.ts';
 import type { WhisperFlags } from './whisper-options.ts';
 import { whisperOptions } from './whisper-options.ts';
 import { checkOutputs, writeOutputs } from './whisper-outputs.ts';
@@ -44,6 +45,7 @@ export const whisperCommand = command({
       return 0;
     }
     const notice = noticeUnless(flags.quiet || flags['no-prints']);
+    if (flags['dry-run']) return dryRun(flags, notice);
     if (flags.convert !== undefined) {
       await convertSpeechModel(await modelPath(flags, 'whisper', notice), flags.convert, flags.type);
       return 0;
@@ -85,6 +87,29 @@ const checkClips = (flags: WhisperFlags): void => {
   if (other) throw new UserError('usage', `--clip-timestamps and ${other}`, 'choose one');
 };
 
+/** How the flags want a model opened. */
+const openOptions = (flags: WhisperFlags, notice: (line: string) => void): OpenSpeechOptions => ({
+  wish: flags['no-gpu'] ? { kind: 'named', provider: 'cpu', index: 0 } : flags.device,
+  strictDevice: flags['strict-device'],
+  threads: flags.threads ?? physicalCores(),
+  compute: flags.compute,
+  fused: flags['flash-attn'] !== 'off' && !flags['no-flash-attn'],
+  cache: flags.cache,
+  audioCtx: flags['audio-ctx'],
+  nSequence: Math.max(flags['best-of'], flags['beam-size']),
+  notice,
+});
+
+/** What the model would take of memory; nothing but its header is read. */
+const dryRun = async (flags: WhisperFlags, notice: (line: string) => void): Promise<number> => {
+  const file = await openHeader(flags, 'whisper', notice);
+  try {
+    return await reportMemory(await speechMemory(file, file.name, openOptions(flags, notice)), flags.json);
+  } finally {
+    await file.close();
+  }
+};
+
 const openModel = async (
   path: string,
   flags: WhisperFlags,
@@ -94,15 +119,7 @@ const openModel = async (
   const bar = progressLine('preparing weights');
   try {
     return await openSpeech(path, {
-      wish: flags['no-gpu'] ? { kind: 'named', provider: 'cpu', index: 0 } : flags.device,
-      strictDevice: flags['strict-device'],
-      threads: flags.threads ?? physicalCores(),
-      compute: flags.compute,
-      fused: flags['flash-attn'] !== 'off' && !flags['no-flash-attn'],
-      cache: flags.cache,
-      audioCtx: flags['audio-ctx'],
-      nSequence: Math.max(flags['best-of'], flags['beam-size']),
-      notice,
+      ...openOptions(flags, notice),
       progress: (done, total) => {
         if (signal.aborted) throw new Interrupted();
         if (!flags.quiet && !flags['no-prints']) bar.update(done, total);

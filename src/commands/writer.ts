@@ -21,6 +21,7 @@ export interface WriterOptions extends Pick<AnswerOptions, 'nCtx' | 'nPredict' |
   readonly thoughts?: Pick<ThoughtOptions, 'budget'>;
   /** What every answer must be. */
   readonly constraint?: () => Constraint;
+  readonly whenFull: WhenFull;
   /** How long the model took to load, for the timings. */
   readonly loadMs: number;
 }
@@ -36,7 +37,15 @@ export interface Written extends Answer {
 export interface Listener extends Pick<AnswerOptions, 'signal'> {
   /** Receives text as soon as it is certain. */
   hear(piece: Piece): Promise<void>;
+  /** Is told what a person should know while the answer comes. */
+  tell(line: string): void;
 }
+
+/** What is done where the context is full: the answer ends, or the older half of it is forgotten. */
+export type WhenFull =
+  | { readonly kind: 'end' }
+  /** `keep`: tokens at the beginning that are never forgotten; -1: the prompt. */
+  | { readonly kind: 'forget'; readonly keep: number };
 
 export interface Writer {
   /** Tokens whose rows the cache holds, from its first position on. */
@@ -46,21 +55,38 @@ export interface Writer {
    * @throws UserError 'capacity' for a prompt longer than the context
    */
   write(prompt: readonly number[], listener: Listener): Promise<Written>;
+  /** The cache holds the rows of these tokens now, as another run has computed them. */
+  resume(tokens: readonly number[]): void;
   /** Chooses tokens in another way from now on. */
   choose(sampling: SamplingOptions): void;
 }
 
-export const createWriter = ({ step, sampling, loadMs, thoughts, constraint, ...options }: WriterOptions): Writer => {
+export const createWriter = ({
+  step,
+  sampling,
+  loadMs,
+  thoughts,
+  constraint,
+  whenFull,
+  ...options
+}: WriterOptions): Writer => {
   const { tokenizer, nCtx } = options;
   const cached: number[] = [];
   let sampler = createSampler(sampling, tokenizer.vocabSize);
   return {
     cached,
+    resume(tokens) {
+      cached.length = 0;
+      for (const id of tokens) {
+        cached.push(id);
+        sampler.accept(id);
+      }
+    },
     choose(changed) {
       sampler = createSampler(changed, tokenizer.vocabSize);
       for (const id of cached) sampler.accept(id);
     },
-    async write(prompt, { signal, hear }) {
+    async write(prompt, { signal, hear, tell }) {
       if (prompt.length > nCtx)
         throw new UserError(
           'capacity',
@@ -71,6 +97,9 @@ export const createWriter = ({ step, sampling, loadMs, thoughts, constraint, ...
       const kept = Math.min(commonPrefix(cached, prompt), prompt.length - 1);
       const fresh = prompt.slice(kept);
       for (const id of fresh) sampler.accept(id);
+      const forgets = whenFull.kind === 'forget' && options.nPredict !== -2;
+      /** Tokens forgotten while this answer is written: positions have moved by so many. */
+      let gone = 0;
       const done = await answer(fresh, {
         ...options,
         ...(thoughts && { thoughts: { ...thoughts, isOpen: opensThought(tailOf(prompt, tokenizer)) } }),
@@ -79,10 +108,23 @@ export const createWriter = ({ step, sampling, loadMs, thoughts, constraint, ...
         signal,
         write: hear,
         pos: kept,
-        step: async (tokens, pos) => {
+        nCtx: forgets ? Number.POSITIVE_INFINITY : nCtx,
+        step: async (tokens, counted) => {
+          let [given, pos] = [tokens, counted - gone];
+          if (forgets && pos + tokens.length > nCtx) {
+            const first = whenFull.keep < 0 ? prompt.length : Math.max(whenFull.keep, tokenizer.addBos ? 1 : 0);
+            const nKeep = Math.min(first, pos - 1);
+            const nForgotten = Math.max(1, Math.floor((pos - nKeep) / 2));
+            given = [...cached.slice(nKeep + nForgotten, pos), ...tokens];
+            pos = nKeep;
+            gone += nForgotten;
+            tell(
+              `the context of ${nCtx} tokens is full: ${nForgotten} are forgotten, ${given.length} after them are computed again`,
+            );
+          }
           cached.length = pos; // what an interrupted run wrote is not known
-          const logits = await step(tokens, pos, signal);
-          cached.push(...tokens);
+          const logits = await step(given, pos, signal);
+          cached.push(...given);
           return logits;
         },
       });

@@ -193,9 +193,9 @@ describe('thoughts', () => {
       promptTokens: 0,
       timings: { loadMs: 0, promptTokens: 0, promptMs: 0, firstTokenMs: 0, generatedTokens: 0, generateMs: 0 },
     };
-    const writer = { cached: [], choose: () => undefined, write: async () => written };
+    const writer = { cached: [], choose: () => undefined, resume: () => undefined, write: async () => written };
     const conversation = new Conversation({ template: chatTemplate('deepseek3'), tokenizer, writer }, []);
-    const listener = { signal: new AbortController().signal, hear: async () => undefined };
+    const listener = { signal: new AbortController().signal, hear: async () => undefined, tell: () => undefined };
     expect(await conversation.say('Is it?', listener)).toBe(written);
     expect(conversation.messages).toEqual([
       { role: 'user', content: 'Is it?' },

@@ -199,7 +199,7 @@ describe('the length', () => {
     expect(JSON.parse(stdout)).toMatchObject({ finish: 'context', context: 16 });
     // 4 of the prompt, and 13 of which the last is not fed.
     expect(JSON.parse(stdout).ids).toHaveLength(13);
-    expect(stderr).toContain('the context of 16 tokens is full; -c makes it longer\n');
+    expect(stderr).toContain('the context of 16 tokens is full; -c makes it longer, --context-shift goes on\n');
   });
 
   it('-c 1 is raised to 8, with a note', async () => {
@@ -350,7 +350,7 @@ describe('a wrong command line', () => {
     [['-p', 'Hi', 'there'], 2, "'there' belongs to no flag"],
     [['-p', 'Hi', '--logit-bias', '288+1'], 2, "--logit-bias '288+1' is not"],
     [['-p', 'Hi', '--chat-template', 'frobnicate'], 2, "there is no built-in chat template 'frobnicate'"],
-    [['-p', 'Hi', '-c', '1000000000000'], 6, 'a context of 1000000000000 needs '],
+    [['-p', 'Hi', '-c', '1000000000000'], 6, 'gqa-f32.gguf with compute block, context 1000000000000 needs '],
     [['-p', 'Hi', '--device', 'frobnicator'], 2, "unknown device 'frobnicator'\n  devices are auto, cpu, "],
     [['-p', 'Hi', '--device', 'cpu:1'], 2, "unknown device 'cpu:1'"],
   ])('%j is refused in one sentence', async (args, expectedCode, sentence) => {

@@ -61,7 +61,6 @@ describe('a drawn chat', () => {
       await pty.see('t/s');
       expect(steady(pty.screen())).toMatchInlineSnapshot(`
         "
-
         /help shows the commands, Ctrl-D leaves; a line goes on after \\ or Alt-Enter,
         many lines between """
 

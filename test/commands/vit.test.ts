@@ -42,6 +42,21 @@ describe('one image', () => {
     expect(stderr).toMatch(/\[ load \d+ ms \| per image: preprocess [\d.]+ ms, inference [\d.]+ ms \| 1 image in /);
   });
 
+  it('tells with --perf where the time went, as a table', async () => {
+    const { stderr } = await vit(noise, noise, '-b', '2', '--perf');
+    const rows = [...stderr.matchAll(/^ *(\w+) time = +([\d.]+) ms(?: \/ +(\d+) images)?/gm)].map((row) =>
+      row.slice(1),
+    );
+    expect(rows.map(([name, , n]) => [name, n])).toEqual([
+      ['load', undefined],
+      ['preprocess', '2'],
+      ['inference', '2'],
+      ['total', '2'],
+    ]);
+    const [load, , inference, total] = rows.map(([, ms]) => Number(ms));
+    expect(total).toBeGreaterThanOrEqual(load! + inference!);
+  });
+
   it.each([
     ['-k', '3', 3],
     ['--topk', '0', 12],

@@ -3,7 +3,7 @@ import { GraphBuilder } from '../../graph/builder.ts';
 import { cost } from '../../graph/graph.ts';
 import { createClassifier } from '../../models/classifier.ts';
 import { vit } from '../../models/vit.ts';
-import { runSizes } from '../graph-model.ts';
+import { runSizes } from '../run-sizes.ts';
 import { readVit } from '../vit-model.ts';
 import type { ImageTest } from './cases.ts';
 import type { LoadOptions } from './load.ts';

@@ -10,7 +10,7 @@ import { readModel } from '../../models/definition.ts';
 import { createSpeechModel } from '../../models/transcribe/speech-model.ts';
 import { whisper } from '../../models/whisper.ts';
 import { normaliseArguments, parseArguments } from '../arguments.ts';
-import { runSizes } from '../graph-model.ts';
+import { runSizes } from '../run-sizes.ts';
 import type { SpeechModelFile } from '../whisper-open.ts';
 import { openSpeech, takesFusedKernels } from '../whisper-open.ts';
 import { whisperOptions } from '../whisper-options.ts';

@@ -2,6 +2,7 @@
 import { UserError } from '../../errors.ts';
 import type { ChatMessage, ChatTemplate } from '../../io/text/chat.ts';
 import { encodeChat } from '../../io/text/chat.ts';
+import { isMessages } from '../../io/text/messages.ts';
 import type { Tokenizer } from '../../io/text/tokenizer.ts';
 import type { Listener, Writer, Written } from '../writer.ts';
 
@@ -14,6 +15,8 @@ export interface Speaker {
   /** Further variables of the template. */
   readonly kwargs?: Readonly<Record<string, unknown>>;
   readonly writer: Writer;
+  /** Present where the oldest messages are forgotten when a prompt is longer than so many tokens. */
+  readonly forgetAt?: number;
 }
 
 export class Conversation {
@@ -84,15 +87,39 @@ export class Conversation {
     this.#attached = '';
   }
 
-  async #answer(messages: History, listener: Listener): Promise<Written> {
-    const { template, tokenizer, kwargs, writer } = this.#speaker;
-    const options = { addGenerationPrompt: true, ...(kwargs && { kwargs }) };
-    const prompt = encodeChat(tokenizer, template, messages, options);
+  async #answer(asked: History, listener: Listener): Promise<Written> {
+    const { writer, forgetAt = Number.POSITIVE_INFINITY } = this.#speaker;
+    let messages = asked;
+    let prompt = this.#promptOf(messages);
+    if (prompt.length > forgetAt) {
+      // Half of the context is made free at once: every time that something is forgotten, the rest is computed anew.
+      for (
+        let fewer = withoutOldest(messages);
+        fewer && prompt.length > forgetAt / 2;
+        fewer = withoutOldest(messages)
+      ) {
+        messages = fewer;
+        prompt = this.#promptOf(messages);
+      }
+      listener.tell(`the context is full: the oldest ${asked.length - messages.length} messages are forgotten`);
+    }
     const written = await writer.write(prompt, listener);
     this.#messages = [...messages, { role: 'assistant', content: written.text }];
     return written;
   }
+
+  #promptOf(messages: History): readonly number[] {
+    const { template, tokenizer, kwargs } = this.#speaker;
+    return encodeChat(tokenizer, template, messages, { addGenerationPrompt: true, ...(kwargs && { kwargs }) });
+  }
 }
+
+/** Without the first message that somebody asked, and its answer; undefined where only one is left. */
+const withoutOldest = (messages: History): History | undefined => {
+  const first = messages.findIndex(({ role }) => role === 'user');
+  const next = messages.findIndex(({ role }, i) => role === 'user' && i > first);
+  return next < 0 ? undefined : [...messages.slice(0, first), ...messages.slice(next)];
+};
 
 /**
  * A conversation as `/save` writes it: a JSON list of messages with role and content.
@@ -107,14 +134,6 @@ export const parseMessages = (json: string, path: string): History => {
   } catch {
     throw wrong();
   }
-  if (!Array.isArray(value) || !value.every(isMessage)) throw wrong();
+  if (!isMessages(value)) throw wrong();
   return value;
 };
-
-const isMessage = (value: unknown): value is ChatMessage =>
-  typeof value === 'object' &&
-  value !== null &&
-  'role' in value &&
-  'content' in value &&
-  typeof value.content === 'string' &&
-  (value.role === 'system' || value.role === 'user' || value.role === 'assistant');

@@ -11,7 +11,7 @@ import { Screen } from './screen.tsx';
 import type { Outcome } from './slash.ts';
 import { isSlash, runSlash } from './slash.ts';
 import type { ScreenState, Status } from './state.ts';
-import { beginAnswer, endAnswer, firstState, hear, note, withEntries } from './state.ts';
+import { beginAnswer, endAnswer, entriesOf, firstState, hear, note, withEntries } from './state.ts';
 
 export interface DrawnChat extends Chat {
   /** What the line of facts says now. */
@@ -34,6 +34,7 @@ export const converseOnScreen = async (chat: DrawnChat, terminal: Terminal): Pro
       const written = await ask({
         signal: interrupts.begin(),
         hear: async (piece) => screen.update((s) => ({ ...hear(s, piece, performance.now()), status: chat.status() })),
+        tell: say,
       });
       screen.update((s) => ({ ...endAnswer(s, performance.now()), status: chat.status() }));
       if (written?.finish === 'interrupt') say('stopped');
@@ -42,7 +43,7 @@ export const converseOnScreen = async (chat: DrawnChat, terminal: Terminal): Pro
       screen.update((s) => endAnswer(s, performance.now()));
       // What does not fit the context can be mended here: nothing else of it is lost.
       if (!(error instanceof UserError) || error.kind !== 'capacity') throw error;
-      say(`${messageOf(error)}; /undo or /clear, or start with a larger -c`, 'wrong');
+      say(`${messageOf(error)}; /undo or /clear, or start with a larger -c or --context-shift`, 'wrong');
     } finally {
       interrupts.wait(screen.leave);
     }
@@ -68,6 +69,7 @@ export const converseOnScreen = async (chat: DrawnChat, terminal: Terminal): Pro
   interrupts.wait(screen.leave);
   try {
     say('/help shows the commands, Ctrl-D leaves; a line goes on after \\ or Alt-Enter, many lines between """');
+    screen.update((s) => withEntries(s, ...entriesOf(conversation.messages)));
     if (chat.first !== undefined) await asks(chat.first);
     for (;;) {
       const message = await screen.message();

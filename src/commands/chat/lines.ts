@@ -15,6 +15,7 @@ export interface AnswerOutput {
   /** A new answer begins. */
   begin(): void;
   write(piece: Piece): Promise<void>;
+  tell(line: string): void;
   /** Hears of every answer, once it is complete. */
   report(written: Written): void;
 }
@@ -22,7 +23,7 @@ export interface AnswerOutput {
 /** One answer, shown as it comes. */
 export const askInLines = async (ask: Ask, signal: AbortSignal, output: AnswerOutput): Promise<Written | undefined> => {
   output.begin();
-  const written = await ask({ signal, hear: (piece) => output.write(piece) });
+  const written = await ask({ signal, hear: (piece) => output.write(piece), tell: output.tell });
   if (!written) return undefined;
   await write('\n');
   output.report(written);
@@ -40,7 +41,7 @@ export const converseInLines = async (chat: Chat, output: AnswerOutput): Promise
     } catch (error) {
       // What does not fit the context can be mended here: nothing else of it is lost.
       if (!(error instanceof UserError) || error.kind !== 'capacity') throw error;
-      say(`${messageOf(error)}; /undo or /clear, or start with a larger -c`);
+      say(`${messageOf(error)}; /undo or /clear, or start with a larger -c or --context-shift`);
     }
   };
   try {

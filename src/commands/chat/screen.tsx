@@ -44,10 +44,11 @@ export class Screen {
     this.#interrupts = interrupts;
     this.#state = state;
     this.#columns = stdout.columns;
+    // Before anything is drawn: the terminal itself would show what is typed.
+    this.#keyboard = openKeyboard(stdin, stdout, this.#press);
     // Before ink listens: what a narrower terminal has wrapped must be gone when ink draws over it.
     stdout.on('resize', this.#resized);
     this.#ink = render(this.#view(), { stdout, stdin, exitOnCtrlC: false, patchConsole: false, maxFps: 1000 });
-    this.#keyboard = openKeyboard(stdin, stdout, this.#press);
   }
 
   update(change: (state: ScreenState) => ScreenState): void {

@@ -26,4 +26,4 @@ export const createSettings = (
 };
 
 const shown = (value: unknown): string =>
-  value === undefined ? '' : typeof value === 'string' ? value : JSON.stringify(value);
+  value === undefined ? 'as the file says, or the default' : typeof value === 'string' ? value : JSON.stringify(value);

@@ -1,4 +1,5 @@
 /** All that a drawn chat shows, and how pieces of an answer change it. Plain data: nothing here knows a terminal. */
+import type { ChatMessage } from '../../io/text/chat.ts';
 import type { Piece } from '../../io/text/thoughts.ts';
 import type { Editor } from './editor.ts';
 import { emptyEditor } from './editor.ts';
@@ -81,6 +82,14 @@ export const withEntries = (state: ScreenState, ...entries: readonly Entry[]): S
 });
 
 export const note = (text: string, tone: 'plain' | 'wrong' = 'plain'): Entry => ({ kind: 'note', text, tone });
+
+/** A conversation that goes on, as it would have been shown. */
+export const entriesOf = (messages: readonly ChatMessage[]): readonly Entry[] =>
+  messages.flatMap(({ role, content }): readonly Entry[] => {
+    const text = printable(content);
+    if (role === 'system') return [note(`system: ${text}`)];
+    return role === 'user' ? [{ kind: 'asked', text }] : grow(nothingYet, text, true).settled;
+  });
 
 /** An answer begins. */
 export const beginAnswer = (state: ScreenState, now: number): ScreenState => ({

@@ -9,6 +9,7 @@ import type { Program } from '../lower/lower.ts';
 import type { Provider } from '../lower/target.ts';
 import type { DType, Shape, Sizes } from '../tensor.ts';
 import { elements, resolve } from '../tensor.ts';
+import { bytesOf, firstRows, putRows } from './cache-rows.ts';
 
 export type HostData = Float32Array | BigInt64Array | Int32Array | Uint8Array | Uint16Array;
 
@@ -113,6 +114,28 @@ export class Engine {
       else if (next && next.location !== 'cpu') this.#states[state.name] = next;
     }
     return Object.fromEntries(outputs.map((o) => [o.name, toHost(results[o.name] as OrtTensor, o.dtype)]));
+  }
+
+  /** The first sequence's rows at positions below `nRow` of every state, `[n, nRow, d]` as bytes. */
+  async readCache(nRow: number): Promise<Record<string, Uint8Array>> {
+    const rows: Record<string, Uint8Array> = {};
+    for (const [name, state] of Object.entries(this.#states)) {
+      const data = state.location === 'cpu' ? state.data : await state.getData();
+      rows[name] = firstRows(state.dims, bytesOf(data), nRow);
+    }
+    return rows;
+  }
+
+  /** Puts rows that another session has read at the same positions. */
+  writeCache(rows: Readonly<Record<string, Uint8Array>>): void {
+    for (const spec of this.#program.cache?.states ?? []) {
+      const given = rows[spec.name];
+      if (!given) throw new Error(`the cache lacks rows of '${spec.name}'`);
+      const state = this.#states[spec.name];
+      const place = state?.location === 'cpu' ? state : zeros(spec, this.#program.sizes);
+      putRows(place.dims, bytesOf(place.data), given);
+      this.#states[spec.name] = place;
+    }
   }
 
   async close(): Promise<void> {

@@ -29,6 +29,10 @@ export interface Session {
    * arrays are gone with them.
    */
   hold(inputs: Inputs): Promise<void>;
+  /** The cache's rows at positions below `nRow`, of every state by its name, as bytes. */
+  readCache(nRow: number): Promise<Record<string, Uint8Array>>;
+  /** Puts rows that were read, from this session or another of the same program, where they were. */
+  writeCache(rows: Readonly<Record<string, Uint8Array>>): Promise<void>;
   /** Waits for the run in flight, then frees everything. */
   close(): Promise<void>;
 }
@@ -108,6 +112,10 @@ const sessionOf = (program: Program, port: Engine, opening: Opening, afterwards?
     (await port.ask({ kind: 'run', inputs, ...(parents && { parents }) })) as Record<string, HostTensor>,
   hold: async (inputs) => {
     await port.ask({ kind: 'hold', inputs }, buffersOf(inputs));
+  },
+  readCache: async (nRow) => (await port.ask({ kind: 'read-cache', nRow })) as Record<string, Uint8Array>,
+  writeCache: async (rows) => {
+    await port.ask({ kind: 'write-cache', rows });
   },
   close: async () => {
     await port.close();

@@ -9,6 +9,8 @@ export type Request =
   | { readonly kind: 'open'; readonly options: EngineOptions }
   | { readonly kind: 'hold'; readonly inputs: Inputs }
   | { readonly kind: 'run'; readonly inputs: Inputs; readonly parents?: readonly number[] }
+  | { readonly kind: 'read-cache'; readonly nRow: number }
+  | { readonly kind: 'write-cache'; readonly rows: Readonly<Record<string, Uint8Array>> }
   | { readonly kind: 'close' };
 
 export type Answer =
@@ -34,6 +36,11 @@ const answer = async (request: Request): Promise<unknown> => {
       return undefined;
     case 'run':
       return opened().run(request.inputs, request.parents);
+    case 'read-cache':
+      return opened().readCache(request.nRow);
+    case 'write-cache':
+      opened().writeCache(request.rows);
+      return undefined;
     case 'close':
       if (profiles) engine?.endProfile();
       await engine?.close();

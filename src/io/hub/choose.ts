@@ -1,6 +1,6 @@
 /** Which files of a repository are the model that is meant. */
 import { UserError } from '../../errors.ts';
-import { type HubReference, nameOf } from './reference.ts';
+import { type HubReference, nameOf, type Wanted } from './reference.ts';
 
 /** How a model lies in a repository. */
 export type ModelForm =
@@ -33,12 +33,12 @@ export const chooseFiles = <F extends { readonly path: string }>(
   const models = all.filter(({ path }) => isModelFile(path, forms));
   switch (wanted.kind) {
     case 'file': {
-      const file = all.find(({ path }) => path === wanted.path);
+      const file = all.find(({ path }) => isMeant(path, wanted));
       if (!file) throw nothing(reference, `has no file '${wanted.path}'`, models);
       return { form: formOf(file.path), files: withParts(file, all) };
     }
     case 'quant': {
-      const file = models.find(({ path }) => hasQuant(path, wanted.name));
+      const file = models.find(({ path }) => isMeant(path, wanted));
       if (!file) throw nothing(reference, `has no ${wanted.name}`, models);
       return { form: formOf(file.path), files: withParts(file, all) };
     }
@@ -51,6 +51,47 @@ export const chooseFiles = <F extends { readonly path: string }>(
       throw nothing(reference, `has no ${forms.includes('folder') ? 'model that grafo reads' : 'GGUF file'}`, all);
     }
   }
+};
+
+/** Whether a file, or the first of several, is one that is wanted. */
+export const isMeant = (path: string, wanted: Wanted): boolean => {
+  switch (wanted.kind) {
+    case 'any':
+      return true;
+    case 'quant':
+      return hasQuant(path, wanted.name);
+    case 'file':
+      return path === wanted.path;
+  }
+};
+
+/** All models among the files of a repository. */
+export const groupFiles = <F extends { readonly path: string }>(all: readonly F[]): readonly Chosen<F>[] => {
+  const single = all
+    .filter(({ path }) => isModelFile(path, ['gguf', 'ggml']))
+    .map((file) => ({ form: formOf(file.path), files: all.filter((other) => isPartOf(other.path, file.path)) }));
+  const folder = all.filter(({ path }) => isFolderFile(path));
+  const isFolder = folder.some(({ path }) => path.endsWith('.safetensors'));
+  return isFolder ? [...single, { form: 'folder', files: folder }] : single;
+};
+
+/** Whether a file is the one of this path, or another part of its model. */
+const isPartOf = (path: string, first: string): boolean => {
+  const [, prefix, , count] = PART.exec(first) ?? [];
+  const [, otherPrefix, , otherCount] = PART.exec(path) ?? [];
+  return path === first || (prefix !== undefined && prefix === otherPrefix && count === otherCount);
+};
+
+/** The quantisation that a file's name tells; undefined where it tells none. */
+export const quantOf = (path: string): string | undefined => {
+  const name = baseName(path)
+    .replace(PART, '$1')
+    .replace(/\.(gguf|bin)$/, '');
+  return name
+    .split(/[.-]/)
+    .filter((word) => /^(i?q\d\w*|tq\d\w*|b?f16|f32|mxfp4\w*)$/i.test(word))
+    .at(-1)
+    ?.toUpperCase();
 };
 
 const PART = /^(.*)-(\d{5})-of-(\d{5})\.gguf$/;

@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { UserError } from '../../errors.ts';
 import { bytesText } from './bytes.ts';
 import { cachedFiles, lockFolder, readRef, repoCache, sizeAt, writeRef } from './cache.ts';
+import { markUsed } from './cached-models.ts';
 import { chooseFiles, type ModelForm } from './choose.ts';
 import { downloadFile } from './download.ts';
 import { type HubReference, nameOf } from './reference.ts';
@@ -59,9 +60,15 @@ export const cachedModel = async (
     throw new UserError(
       'network',
       `${nameOf(reference)} is not in the cache${isOffline ? ', and the hub is not to be asked' : ''}`,
-      'get it once without --offline and HF_HUB_OFFLINE',
+      `get it without --offline and HF_HUB_OFFLINE: grafo models pull ${nameOf(reference)}`,
     );
-  return pathOf(chooseFiles(files, reference, forms), cache.snapshot(commit));
+  const chosen = chooseFiles(files, reference, forms);
+  await markAll(chosen.files, cache.snapshot(commit));
+  return pathOf(chosen, cache.snapshot(commit));
+};
+
+const markAll = async (files: readonly { readonly path: string }[], snapshot: string): Promise<void> => {
+  for (const { path } of files) await markUsed(join(snapshot, path));
 };
 
 /** What to open of the chosen files of a snapshot. */
@@ -87,6 +94,7 @@ export const freshModel = async (reference: HubReference, forms: readonly ModelF
   for (const file of chosen.files) if ((await sizeAt(join(snapshot, file.path))) !== file.size) missing.push(file);
   await downloadAll(missing, commit, reference, hub);
   await writeRef(cache, reference.revision, commit);
+  await markAll(chosen.files, snapshot);
   return pathOf(chosen, snapshot);
 };
 

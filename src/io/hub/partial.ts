@@ -73,4 +73,8 @@ const writeError = (path: string, error: unknown): UserError =>
     : fileError('write', path, error);
 
 export const fullDisk = (sentence: string): UserError =>
-  new UserError('network', sentence, 'make room, or name another place with HF_HUB_CACHE; then again');
+  new UserError(
+    'network',
+    sentence,
+    'make room (grafo models rm), or name another place with HF_HUB_CACHE; then again',
+  );
