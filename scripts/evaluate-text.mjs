@@ -34,6 +34,7 @@ const model = await openText(file, {
   speculation: 'none',
   expertStats: false,
   overrides: new Map(),
+  rope: {},
   nCtx: 0,
   wish: { kind: 'named', provider: 'cpu', index: 0 },
   strictDevice: false,
@@ -59,6 +60,7 @@ const write = (prompt, seed) =>
     stops: [],
     nPredict: 400,
     special: false,
+    whenFull: { kind: 'end' },
     thoughts: { budget: -1 },
   }).write(prompt, { signal, hear: async () => undefined });
 

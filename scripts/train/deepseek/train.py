@@ -78,6 +78,7 @@ def main() -> None:
     options.add_argument("--seed", type=int, default=1)
     options.add_argument("--steps", type=int, default=4000)
     options.add_argument("--minutes", type=float, default=90, help="end by then, with fewer steps if need be")
+    options.add_argument("--resume", action="store_true", help="go on from the last checkpoint, with new examples")
     options.add_argument("--export", action="store_true", help="only write the file, from the last checkpoint")
     args = options.parse_args()
     torch.set_num_threads(1)
@@ -112,10 +113,12 @@ def main() -> None:
         model.load_state_dict(torch.load(saved))
         export()
         return
+    if args.resume:
+        model.load_state_dict(torch.load(saved))
     stages = [Stage(0.92, 8, 192), Stage(1, 3, 512)]
     train(
         model,
-        documents(t, Random(args.seed + 1)),
+        documents(t, Random(args.seed + (2 if args.resume else 1))),
         stages,
         n_step=args.steps,
         minutes=args.minutes,
