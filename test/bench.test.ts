@@ -383,9 +383,11 @@ describe('what cannot be measured', () => {
     });
   });
 
-  it('a cache of a type that the device does not keep is refused', async () => {
+  it('float16 is refused where the device has none', async () => {
     const line = `-m ${fixture('llama/gqa-q4_0.gguf')} -dev cpu -ctk f16 -p 4 -n 0 --no-roofline`;
-    await expect(flagsOf(line).then((f) => runBench(f, fakeWorld().world))).rejects.toThrow('the cache is f32 on cpu');
+    await expect(flagsOf(line).then((f) => runBench(f, fakeWorld().world))).rejects.toThrow(
+      "device 'cpu' does not compute in float16",
+    );
   });
 });
 

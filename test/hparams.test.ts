@@ -64,7 +64,7 @@ describe('a hyperparameter', () => {
 });
 
 describe('rope scaling', () => {
-  const yarn = { kind: 'yarn', factor: 4, betaFast: 32, betaSlow: 1 } as const;
+  const yarn = { kind: 'yarn', factor: 4, betaFast: 32, betaSlow: 1, extFactor: 1 } as const;
 
   it.each<[string, Readonly<Record<string, MetadataValue>>, RopeScaling]>([
     ['is none where no key is given', {}, { kind: 'none' }],

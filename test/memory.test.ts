@@ -20,6 +20,7 @@ const place = {
   threads: 1,
   compute: 'auto',
   fused: true,
+  activations: 'auto',
   cache: false,
   notice: () => undefined,
 } as const;
@@ -31,6 +32,8 @@ const text: OpenOptions = {
   speculation: 'none',
   expertStats: false,
   overrides: new Map(),
+  rope: {},
+  adapters: [],
   nCtx: 0,
   detail: () => undefined,
 };

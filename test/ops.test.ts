@@ -11,7 +11,7 @@ import { CONV, REFLECT, SEQUENCE } from '../src/graph/ops/conv.ts';
 import { RESIZE_GRID } from '../src/graph/ops/grid.ts';
 import { APPEND, INPUT, ROPE_TABLE, STATE, WEIGHT } from '../src/graph/ops/leaves.ts';
 import { LSTM } from '../src/graph/ops/lstm.ts';
-import { BIAS, EXPERT_LINEAR, HEAD_LINEAR, LINEAR } from '../src/graph/ops/matmul.ts';
+import { ADAPTER, BIAS, EXPERT_LINEAR, HEAD_LINEAR, LINEAR } from '../src/graph/ops/matmul.ts';
 import { LAYER_NORM, RMS_NORM } from '../src/graph/ops/norm.ts';
 import type { RopeTable } from '../src/graph/ops/rope-table.ts';
 import { ropeFrequencies } from '../src/graph/ops/rope-table.ts';
@@ -235,6 +235,17 @@ const products: readonly Row[] = [
     undefined,
     made([2, 3, 4], (b, t, i) => get(x234, b!, t!, i!) + get(noise([4], 13), i!)),
     { tolerance: 2e-7 },
+  ),
+  row(
+    ADAPTER,
+    'adds a product of two thin matrices, scaled',
+    [given(noise([2, 3, 5], 14)), given(x234), stored(noise([2, 4], 15)), stored(noise([5, 2], 16))],
+    { scale: 0.5 },
+    loops.plus(
+      noise([2, 3, 5], 14),
+      loops.map(loops.linear(loops.linear(x234, noise([2, 4], 15)), noise([5, 2], 16)), (v) => 0.5 * v),
+    ),
+    { tolerance: 1e-6 },
   ),
   row(
     EXPERT_LINEAR,
@@ -815,7 +826,7 @@ const yarn =
   };
 
 const factors = [1, 1.5, 4, 8];
-const stretch = { factor: 4, nCtxOrig: 4096, betaFast: 32, betaSlow: 1 };
+const stretch = { factor: 4, nCtxOrig: 4096, betaFast: 32, betaSlow: 1, extFactor: 1 };
 const magnitude = 1 + 0.1 * Math.log(4);
 
 describe('rotary positions', () => {
@@ -980,6 +991,28 @@ describe('what operations refuse', () => {
       ],
       undefined,
       'rows of 4 times a weight of 5',
+    ),
+    refusal(
+      ADAPTER,
+      [
+        ['T', 5],
+        ['T', 4],
+        [2, 3],
+        [5, 2],
+      ],
+      { scale: 1 },
+      'down has shape [2, 3], expected [2, 4]',
+    ),
+    refusal(
+      ADAPTER,
+      [
+        ['T', 5],
+        ['T', 4],
+        [2, 4],
+        [5, 3],
+      ],
+      { scale: 1 },
+      'up has shape [5, 3], expected [5, 2]',
     ),
     refusal(BIAS, [['T', 4], [5]], undefined, 'a bias of 5 on rows of 4'),
     refusal(EXPERT_LINEAR, [['n', 4], [3, 4], ['n']], undefined, 'weight has shape [3, 4], expected 3 axes'),
@@ -1183,10 +1216,10 @@ describe('what operations cost', () => {
       bytes: 4 * (24 + 20 + 30),
     },
     {
-      what: 'experts: the rows, and the weights of those that can have been chosen',
+      what: 'experts: the rows, which expert each goes to, and the weights of those that can have been chosen',
       cost: costOf(EXPERT_LINEAR, [['n', 4], [8, 5, 4], ['n']], undefined),
       flops: 2 * 6 * 4 * 5,
-      bytes: 4 * (24 + 30) + 6 * 4 * 20,
+      bytes: 4 * 6 + 4 * (24 + 30) + 6 * 4 * 20,
     },
     {
       what: 'attention: scores and sums over every key',

@@ -3,10 +3,11 @@ import { join, resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { CONTEXT } from './measure.mjs';
 
-export const openPeer = async (folder, file, threads) => {
+/** @param gpu 'vulkan', or false for the CPU */
+export const openPeer = async (folder, file, threads, gpu = false) => {
   const entry = join(resolve(folder), 'node_modules', 'node-llama-cpp', 'dist', 'index.js');
   const { getLlama } = await import(pathToFileURL(entry).href);
-  const llama = await getLlama({ gpu: false, build: 'never', logLevel: 'error', maxThreads: threads });
+  const llama = await getLlama({ gpu, build: 'never', logLevel: 'error', maxThreads: threads });
   const model = await llama.loadModel({ modelPath: file });
   const context = await model.createContext({ contextSize: CONTEXT, batchSize: 512, threads });
   const sequence = context.getSequence({ contextShift: { size: 1 } });

@@ -8,6 +8,7 @@ const [what, file, threads, peerFolder] = process.argv.slice(2);
 const tasks = {
   grafo: () => measure(() => openGrafo(file, Number(threads))),
   peer: () => measure(() => openPeer(peerFolder, file, Number(threads))),
+  'peer-vulkan': () => measure(() => openPeer(peerFolder, file, Number(threads), 'vulkan')),
   profile: () => profileTokens(file, Number(threads)),
 };
 const result = await tasks[what]();

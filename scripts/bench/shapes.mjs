@@ -2,8 +2,12 @@
 import { llamaShape, tinyLlama, vitShape, vitSizes } from '../../dist/io/random.js';
 import { deepseek2Shape, v2LiteCut } from '../../dist/io/random-deepseek.js';
 
+/** Llama 3 8B. */
+const llama3 = { nLayer: 32, nEmbd: 4096, nHead: 32, nHeadKv: 8, nFf: 14336, nVocab: 128_256, nCtx: 8192 };
+
 export const SHAPES = {
   'tinyllama-1.1b': (type) => llamaShape({ ...tinyLlama, type }),
+  'llama-3-8b': (type) => llamaShape({ ...llama3, type }),
   'v2-lite-4-layers': (type) => deepseek2Shape({ ...v2LiteCut, type }),
   ...Object.fromEntries(
     Object.entries(vitSizes).map(([name, s]) => [`vit-${name}`, (type) => vitShape({ ...s, type })]),

@@ -7,6 +7,7 @@ import { Interrupted } from '../models/decoder.ts';
 import type { FinishReason, GenerateOptions, Step } from '../models/generate.ts';
 import { generate } from '../models/generate.ts';
 import type { Constraint } from '../models/grammar/constraint.ts';
+import { type ChoiceLogprobs, logprobsOf } from '../models/logprobs.ts';
 import type { Sampler } from '../models/sampling.ts';
 
 export interface AnswerOptions {
@@ -26,6 +27,8 @@ export interface AnswerOptions {
   readonly constraint?: Constraint;
   /** Present where thoughts are told apart from the text. */
   readonly thoughts?: ThoughtOptions;
+  /** Present where it is to be told how sure the model was: so many of the likeliest tokens beside each. */
+  readonly logprobs?: number;
   /** Receives text as soon as it is certain. */
   write(piece: Piece): Promise<void>;
 }
@@ -44,6 +47,8 @@ export interface Answer {
   readonly reasoning: string;
   readonly ids: readonly number[];
   readonly finish: FinishReason | 'reverse';
+  /** One for each of `ids`, where they were asked for. */
+  readonly logprobs?: readonly ChoiceLogprobs[];
   readonly promptMs: number;
   readonly firstTokenMs: number;
   readonly generateMs: number;
@@ -74,8 +79,10 @@ export const answer = async (prompt: readonly number[], o: AnswerOptions): Promi
       await o.write(piece);
     }
   };
+  const choice = o.thoughts && splitter ? closing(sampler, o.tokenizer, o.thoughts.budget, splitter) : sampler;
+  const logprobs: ChoiceLogprobs[] = [];
   const tokens = generate(step, prompt, {
-    sampler: o.thoughts && splitter ? closing(sampler, o.tokenizer, o.thoughts.budget, splitter) : sampler,
+    sampler: o.logprobs === undefined ? choice : recording(choice, o.logprobs, logprobs),
     pos: o.pos,
     nCtx: o.nCtx,
     endOfGeneration: o.nPredict === -2 ? new Set() : o.tokenizer.endOfGeneration,
@@ -110,6 +117,8 @@ export const answer = async (prompt: readonly number[], o: AnswerOptions): Promi
     reasoning: said.thought,
     ids,
     finish,
+    // An end token is chosen, but no part of the text.
+    ...(o.logprobs !== undefined && { logprobs: logprobs.slice(0, ids.length) }),
     promptMs: promptEnd - start,
     firstTokenMs: (first ?? promptEnd) - start,
     generateMs: first === undefined ? 0 : last - first,
@@ -135,6 +144,17 @@ const constrained = (
     },
   };
 };
+
+/** A sampler whose choices are noted down with their probabilities. */
+const recording = (choice: Choice, n: number, notes: ChoiceLogprobs[]): Choice => ({
+  sample(logits) {
+    const noteOf = logprobsOf(logits, n);
+    const id = choice.sample(logits);
+    notes.push(noteOf(id));
+    return id;
+  },
+  accept: choice.accept,
+});
 
 /** What the loop of generation needs of a sampler. */
 type Choice = GenerateOptions['sampler'];

@@ -1,7 +1,9 @@
 /** The device that a run asks for, and the table of all. */
 import type { Device, Wish } from '../graph/device/device.ts';
 import { chooseDevice, deviceId } from '../graph/device/device.ts';
+import { fallbackLine } from '../graph/device/fallbacks.ts';
 import { listDevices, listLikelyDevices } from '../graph/device/list.ts';
+import type { Session } from '../graph/device/session.ts';
 import { cacheFolder } from './options.ts';
 
 /** Starts only what the wish needs to know about. */
@@ -20,6 +22,15 @@ const stateText = ({ state }: Device): string => {
     case 'absent':
       return 'not on this platform';
   }
+};
+
+/** Tells once what sessions on a device leave to the processor, if anything. */
+export const noticeFallbacks = (device: Device, sessions: readonly Session[], notice: (line: string) => void): void => {
+  const line = fallbackLine(
+    deviceId(device),
+    sessions.flatMap(({ opening }) => opening.fallbacks),
+  );
+  if (line !== undefined) notice(line);
 };
 
 /** The text of `--list-devices`. */

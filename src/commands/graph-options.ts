@@ -65,7 +65,7 @@ export const graphOptions = {
     profile: {
       type: 'boolean',
       default: false,
-      describe: 'run for real: time and device of each block, in pictures as colours',
+      describe: 'run it: time and device of each block, or colours',
     },
     device: deviceOptions.device,
     threads: deviceOptions.threads,
@@ -75,7 +75,7 @@ export const graphOptions = {
     input: {
       type: 'string',
       placeholder: 'FILE',
-      describe: 'picture or recording that --values runs (default: zeros)',
+      describe: 'picture or recording of --values (default: zeros)',
     },
     bound: { type: 'boolean', default: false, describe: 'with --cost: the least time, measured' },
     memory: { type: 'boolean', default: false, describe: 'weights, cache, and what lives in between' },

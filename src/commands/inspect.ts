@@ -79,6 +79,7 @@ const memoryFor = (file: NamedModel, family: Family, flags: InspectFlags): Promi
     threads: physicalCores(),
     compute: flags.compute,
     fused: true,
+    activations: 'auto' as const,
     cache: false,
     notice: () => undefined,
   };
@@ -96,6 +97,8 @@ const memoryFor = (file: NamedModel, family: Family, flags: InspectFlags): Promi
         speculation: 'none',
         expertStats: false,
         overrides: new Map(),
+        rope: {},
+        adapters: [],
         nCtx: flags['ctx-size'],
         detail: () => undefined,
       });

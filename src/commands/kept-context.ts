@@ -7,6 +7,7 @@ import { openContext, writeContext } from '../io/context/file.ts';
 import { contentOf } from '../io/gguf/identity.ts';
 import type { ChatMessage } from '../io/text/chat.ts';
 import type { LlamaFlags } from './llama-options.ts';
+import type { RopeFlags } from './rope-flags.ts';
 import type { Job } from './text-job.ts';
 import type { Writer, Written } from './writer.ts';
 
@@ -104,5 +105,20 @@ const modelOf = async ({ path, flags, model }: Job): Promise<ContextHeader['mode
   form: [
     ...(flags.mla === 'auto' ? [] : [`--mla ${flags.mla}`]),
     ...flags['override-kv'].map((text) => `--override-kv ${text}`),
+    ...flags.lora.map((text) => `--lora ${text}`),
+    ...positionFlags.flatMap((name) => (flags[name] === undefined ? [] : [`--${name} ${flags[name]}`])),
   ].join(' '),
 });
+
+/** Other positions, other keys. */
+const positionFlags = [
+  'rope-scaling',
+  'rope-scale',
+  'rope-freq-base',
+  'rope-freq-scale',
+  'yarn-orig-ctx',
+  'yarn-ext-factor',
+  'yarn-attn-factor',
+  'yarn-beta-slow',
+  'yarn-beta-fast',
+] as const satisfies readonly (keyof RopeFlags)[];

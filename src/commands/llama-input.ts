@@ -1,8 +1,9 @@
 /** What `grafo llama` goes on from. It is read before the model is opened: a mistake here costs no waiting. */
 import { UserError } from '../errors.ts';
-import { type ChatTemplate, chatTemplate } from '../io/text/chat.ts';
+import { type ChatMessage, type ChatTemplate, chatTemplate } from '../io/text/chat.ts';
 import type { Tokenizer } from '../io/text/tokenizer.ts';
 import type { Grammar } from '../models/grammar/gbnf.ts';
+import { parseMessages } from './chat/conversation.ts';
 import { readEscapes } from './escapes.ts';
 import { readGrammar } from './grammar.ts';
 import type { LlamaFlags } from './llama-options.ts';
@@ -20,27 +21,32 @@ export interface Input {
   readonly system?: string;
   /** A chat template that was asked for, instead of the model's own. */
   readonly template?: ChatTemplate;
+  /** A conversation that is to be answered once. */
+  readonly messages?: readonly ChatMessage[];
   /** What the answer must be. */
   readonly grammar?: Grammar;
 }
 
 /**
- * Reads what the flags name: prompt, system message, chat template and grammar.
+ * Reads what the flags name: prompt, messages, chat template and grammar.
  * @throws UserError 'usage' where there is nothing to go on from, 'file' for what cannot be read
  */
 export const readInput = async (flags: LlamaFlags): Promise<Input> => {
   const system = await readSystem(flags);
   const template = await readTemplate(flags);
   const grammar = await readGrammar(flags);
+  const messages = flags.messages === undefined ? undefined : await readMessages(flags.messages);
   return {
     prompt: await readPrompt(flags),
     ...(system !== undefined && { system }),
     ...(template && { template }),
+    ...(messages && { messages }),
     ...(grammar && { grammar }),
   };
 };
 
 const readPrompt = async (flags: LlamaFlags): Promise<Prompt> => {
+  if (flags.messages !== undefined) return withoutOther(flags);
   if (flags.ids !== undefined) return { kind: 'ids', ids: readIds(flags.ids) };
   if (flags.prompt !== undefined) return { kind: 'text', text: unescaped(flags.prompt, flags) };
   if (flags.file !== undefined) {
@@ -51,6 +57,21 @@ const readPrompt = async (flags: LlamaFlags): Promise<Prompt> => {
   const piped = withoutNewline(await readStdin());
   if (piped === '') throw new UserError('usage', 'no prompt', 'give one with -p, -f or a pipe');
   return { kind: 'text', text: piped };
+};
+
+/** A conversation that ends with a question. */
+const readMessages = async (path: string): Promise<readonly ChatMessage[]> => {
+  const messages = parseMessages(await readText(path), path);
+  if (messages.at(-1)?.role === 'user') return messages;
+  throw new UserError('usage', `the last message of '${path}' is not the user's: there is nothing to answer`);
+};
+
+/** A conversation has its own messages, the first and the last of them too. */
+const withoutOther = (flags: LlamaFlags): Prompt => {
+  const others = ['prompt', 'file', 'ids', 'system-prompt', 'system-prompt-file'] as const;
+  const other = others.find((name) => flags[name] !== undefined);
+  if (other === undefined) return { kind: 'none' };
+  throw new UserError('usage', `--messages and --${other} do not go together`, 'write it into the file');
 };
 
 const readIds = (list: string): readonly number[] => {

@@ -28,6 +28,15 @@ const input = optionGroup('Input', {
     default: 'none' as const,
     describe: "V3's own layer guesses ahead",
   },
+  messages: { type: 'string', placeholder: 'FILE', describe: 'a conversation from a JSON file, answered once' },
+  lora: {
+    alias: 'lora-scaled',
+    type: 'string',
+    array: true,
+    default: [] as string[],
+    placeholder: 'FILE[:SCALE]',
+    describe: 'adapter of the model (may be repeated)',
+  },
   'override-kv': {
     type: 'string',
     array: true,
@@ -68,7 +77,48 @@ const kept = optionGroup('Context', {
     whole: true,
     least: -1,
     default: 0,
-    describe: 'first tokens never forgotten; -1: the prompt',
+    describe: 'tokens always kept; -1: the prompt',
+  },
+});
+
+/** llama.cpp's types of a cache; ours hold what the kernels compute with. */
+const cacheTypes = ['f32', 'f16', 'bf16', 'q8_0', 'q4_0', 'q4_1', 'iq4_nl', 'q5_0', 'q5_1'] as const;
+
+/** Measured: kernels that take float32 activations would convert a smaller cache as a whole in every run. */
+const cacheType = (text: string): 'f32' => {
+  if (text === 'f32') return 'f32';
+  const known = cacheTypes.find((name) => name === text);
+  if (known) throw new UserError('usage', `a cache of ${known} cannot be had: keys and values are kept as f32`);
+  throw new UserError(
+    'usage',
+    `'${text}' is no type of a cache`,
+    `llama.cpp has ${cacheTypes.join(', ')}; here it is f32`,
+  );
+};
+
+const positions = optionGroup('Positions (what is not given is as the file says)', {
+  'rope-scaling': { choices: ['none', 'linear', 'yarn'] as const, describe: 'how they are stretched' },
+  'rope-scale': { type: 'number', least: 1e-6, describe: 'the context is so many times longer' },
+  'rope-freq-base': { type: 'number', least: 1e-6, describe: 'base of the frequencies' },
+  'rope-freq-scale': { type: 'number', least: 1e-6, describe: '1 / rope-scale' },
+  'yarn-orig-ctx': { type: 'number', whole: true, least: 1, describe: 'context length of the training' },
+  'yarn-ext-factor': { type: 'number', least: -1, describe: '0: interpolation, 1: by frequency, -1: as the file' },
+  'yarn-attn-factor': { type: 'number', least: 1e-6, describe: 'on the magnitude of attention' },
+  'yarn-beta-slow': { type: 'number', least: 1e-6, describe: 'turns below which all is interpolated' },
+  'yarn-beta-fast': { type: 'number', least: 1e-6, describe: 'turns above which nothing is' },
+  'cache-type-k': {
+    alias: 'ctk',
+    type: 'string',
+    coerce: cacheType,
+    placeholder: 'TYPE',
+    describe: 'of kept keys: f32',
+  },
+  'cache-type-v': {
+    alias: 'ctv',
+    type: 'string',
+    coerce: cacheType,
+    placeholder: 'TYPE',
+    describe: 'of kept values: f32',
   },
 });
 
@@ -82,6 +132,12 @@ const output = optionGroup('Output', {
     describe: 'tokens; -1: to the end, -2: what fits',
   },
   'ignore-eos': { type: 'boolean', default: false, describe: 'never choose an end token' },
+  logprobs: {
+    type: 'number',
+    whole: true,
+    least: 0,
+    describe: 'how sure it was, and N others (--json or stderr)',
+  },
   'reverse-prompt': {
     alias: 'r',
     type: 'string',
@@ -267,6 +323,7 @@ export const llamaOptions = {
   ...modelOptions,
   ...input,
   ...kept,
+  ...positions,
   ...output,
   ...chat,
   ...reasoning,

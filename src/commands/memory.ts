@@ -45,7 +45,8 @@ export const needOf = (runs: readonly PlannedRun[]): MemoryNeed =>
   runs
     .map(({ graph, program, sizes }) => {
       const { cacheBytes, peak } = memoryOf(graph, sizes);
-      return { weights: program.weightBytes, cache: cacheBytes, activations: peak.liveBytes };
+      const share = program.target.halves ? 0.5 : 1; // the graph counts in float32
+      return { weights: program.weightBytes, cache: share * cacheBytes, activations: share * peak.liveBytes };
     })
     .reduce((a, b) => ({
       weights: a.weights + b.weights,

@@ -2,8 +2,8 @@
 import { basename } from 'node:path';
 import { UserError } from '../errors.ts';
 import { GraphBuilder } from '../graph/builder.ts';
-import type { Device, Wish } from '../graph/device/device.ts';
-import { deviceId } from '../graph/device/device.ts';
+import type { Activations, Device, Wish } from '../graph/device/device.ts';
+import { deviceId, targetOn } from '../graph/device/device.ts';
 import type { Progress } from '../graph/device/files.ts';
 import type { Session } from '../graph/device/session.ts';
 import { openSession } from '../graph/device/session.ts';
@@ -26,14 +26,16 @@ import { familiesOf, textModel } from '../models/index.ts';
 import type { Speculation } from '../models/speculation.ts';
 import { createSpeculation } from '../models/speculation.ts';
 import { watchExperts } from '../models/watch-experts.ts';
+import { type AdapterWish, openAdapters } from './adapters.ts';
 import { contextLength } from './context-length.ts';
-import { findDevice } from './devices.ts';
+import { findDevice, noticeFallbacks } from './devices.ts';
 import { createExpertStats, type ExpertStats } from './expert-stats.ts';
 import { keepingOf } from './keeping.ts';
 import type { MemoryPlan, PlannedRun } from './memory.ts';
 import { expectFit, needOf } from './memory.ts';
 import { cacheFolder } from './options.ts';
 import { overridden } from './override-kv.ts';
+import { type RopeFlags, ropeOverrides } from './rope-flags.ts';
 import { runSizes } from './run-sizes.ts';
 
 /** Where and how any model runs. */
@@ -43,6 +45,7 @@ export interface PlacementOptions {
   readonly threads: number;
   readonly compute: 'auto' | Compute;
   readonly fused: boolean;
+  readonly activations: Activations;
   /** Whether prepared weights are kept for later starts. */
   readonly cache: boolean;
   readonly progress?: Progress;
@@ -61,6 +64,10 @@ export interface OpenOptions extends PlacementOptions {
   readonly expertStats: boolean;
   /** Metadata that counts instead of the file's. */
   readonly overrides: ReadonlyMap<string, MetadataValue>;
+  /** What is added to its weights. */
+  readonly adapters: readonly AdapterWish[];
+  /** Positions stretched otherwise than the file says. */
+  readonly rope: RopeFlags;
   /** Positions of the cache; 0: as many as the model was trained for and memory has room for. */
   readonly nCtx: number;
   /** Tokens in one run at most; by device if absent. */
@@ -123,7 +130,8 @@ interface TextPlan extends ChosenGraph {
 
 /** @param name what the file is called */
 const planText = async (stored: WeightSource, name: string, options: OpenOptions): Promise<TextPlan> => {
-  const file = overridden(stored, options.overrides);
+  const rope = ropeOverrides(options.rope, archOf(stored.metadata), stored.metadata);
+  const file = overridden(stored, new Map([...rope, ...options.overrides]));
   expectFamily(file, name, options.family);
   const chosen = chosenGraph(file, options);
   const { graph, h, cacheNote, nextGraph } = chosen;
@@ -138,7 +146,7 @@ const planText = async (stored: WeightSource, name: string, options: OpenOptions
 
   const compute = options.compute === 'auto' ? 'block' : options.compute;
   const nTokenPerRun = runLength(options.nTokenPerRun, device);
-  const target = { provider: device.provider, compute, fused: options.fused };
+  const target = targetOn(device, { ...options, compute });
   const planned = (graph: Graph): PlannedRun => {
     const tokens = Math.min(nTokenPerRun, nCtx);
     const sizes = runSizes(graph, { tokens, past: nCtx - tokens, seqs: 1 });
@@ -173,46 +181,67 @@ export const textMemory = async (stored: WeightSource, name: string, options: Op
 export const openText = (path: string, options: OpenOptions): Promise<TextModelFile> =>
   withGguf(path, async (stored) => {
     const start = performance.now();
-    const plan = await planText(stored, path, options);
-    const { file, h, experts, device, compute, nCtx, nTokenPerRun } = plan;
-    expectFit(plan.memory, options.notice);
-    const tokenizer = readTokenizer(file.metadata);
-
-    const keeping = options.cache ? await keepingOf(path, stored.parts, options.notice) : undefined;
-    const load = (program: Program) =>
-      openSession(program, device, {
-        threads: options.threads,
-        cacheFolder: cacheFolder(),
-        strict: options.strictDevice,
-        ...(keeping && { keeping }),
-        ...(options.progress && { progress: options.progress }),
-      });
-    const session = await load(plan.program);
-    const next = plan.nextProgram && (await load(plan.nextProgram));
-    const where = device.provider === 'cpu' ? `${device.name}, using ${options.threads}` : device.name;
-    options.notice(`${deviceId(device)} (${where}): ${plan.why}; compute ${compute}, context ${nCtx}`);
-    const stats = options.expertStats ? createExpertStats(experts, file.tensors) : undefined;
-    const runner = stats ? watched(session, stats) : session;
-    const { nVocab, nEmbd } = h;
-    return {
-      parts: stored.parts,
-      cache: cacheOf(session),
-      metadata: file.metadata,
-      tokenizer,
-      decoder: createDecoder(runner, { nVocab, nTokenPerRun }),
-      ...(next && { speculation: createSpeculation(runner, next, { nVocab, nEmbd, nCtx, nTokenPerRun }) }),
-      device,
-      threads: options.threads,
-      compute,
-      nCtx,
-      loadMs: performance.now() - start,
-      ...(stats && { expertStats: stats }),
-      close: async () => {
-        await session.close();
-        await next?.close();
-      },
-    };
+    const added = await openAdapters(options.adapters, archOf(stored.metadata));
+    try {
+      const opened = await openWeights(
+        { ...stored, adapters: added.adapters },
+        path,
+        [...stored.parts, ...added.parts],
+        options,
+      );
+      return { ...opened, loadMs: performance.now() - start };
+    } finally {
+      await added.close();
+    }
   });
+
+/** @param parts all files that weights come from */
+const openWeights = async (
+  stored: WeightSource,
+  path: string,
+  parts: readonly string[],
+  options: OpenOptions,
+): Promise<Omit<TextModelFile, 'loadMs'>> => {
+  const plan = await planText(stored, path, options);
+  const { file, h, experts, device, compute, nCtx, nTokenPerRun } = plan;
+  expectFit(plan.memory, options.notice);
+  const tokenizer = readTokenizer(file.metadata);
+
+  const keeping = options.cache ? await keepingOf(path, parts, options.notice) : undefined;
+  const load = (program: Program) =>
+    openSession(program, device, {
+      threads: options.threads,
+      cacheFolder: cacheFolder(),
+      strict: options.strictDevice,
+      ...(keeping && { keeping }),
+      ...(options.progress && { progress: options.progress }),
+    });
+  const session = await load(plan.program);
+  const next = plan.nextProgram && (await load(plan.nextProgram));
+  const where = device.provider === 'cpu' ? `${device.name}, using ${options.threads}` : device.name;
+  options.notice(`${deviceId(device)} (${where}): ${plan.why}; compute ${compute}, context ${nCtx}`);
+  noticeFallbacks(device, [session, ...(next ? [next] : [])], options.notice);
+  const stats = options.expertStats ? createExpertStats(experts, file.tensors) : undefined;
+  const runner = stats ? watched(session, stats) : session;
+  const { nVocab, nEmbd } = h;
+  return {
+    parts,
+    cache: cacheOf(session),
+    metadata: file.metadata,
+    tokenizer,
+    decoder: createDecoder(runner, { nVocab, nTokenPerRun }),
+    ...(next && { speculation: createSpeculation(runner, next, { nVocab, nEmbd, nCtx, nTokenPerRun }) }),
+    device,
+    threads: options.threads,
+    compute,
+    nCtx,
+    ...(stats && { expertStats: stats }),
+    close: async () => {
+      await session.close();
+      await next?.close();
+    },
+  };
+};
 
 const cacheOf = ({ program, readCache, writeCache }: Session): ModelCache => ({
   states: (program.cache?.states ?? []).map((state) => ({

@@ -44,6 +44,11 @@ export const deviceOptions = optionGroup('Device', {
     default: 'auto' as const,
     describe: "exact, llama.cpp's, fast prompts",
   },
+  activations: {
+    choices: ['auto', 'f32', 'f16'] as const,
+    default: 'auto' as const,
+    describe: 'f16 where a GPU has it',
+  },
   cache: { type: 'boolean', default: true, describe: 'keep prepared weights (see grafo cache)' },
   'flash-attn': { alias: 'fa', type: 'string', default: 'auto', coerce: onOffAuto, describe: 'fused kernels' },
 });

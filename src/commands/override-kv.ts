@@ -44,7 +44,7 @@ export const overridden = <F extends WeightSource>(
     if (own !== undefined && kindOf(own) !== kindOf(value))
       throw new UserError('usage', `--override-kv: '${key}' is a ${kindOf(own)} in the file, not a ${kindOf(value)}`);
   }
-  return { tensors: file.tensors, metadata: new Map([...file.metadata, ...values]) };
+  return { ...file, metadata: new Map([...file.metadata, ...values]) };
 };
 
 const kindOf = (value: MetadataValue): string => {

@@ -24,7 +24,7 @@ import type { Writer, Written } from './writer.ts';
 /** Talks by a template; gives the exit code. */
 export const talk = async (job: Job, template: ChatTemplate, saver: LogitsFile | undefined): Promise<number> => {
   const { flags, input, model } = job;
-  const isChat = process.stdin.isTTY && !flags['single-turn'] && !flags.json;
+  const isChat = process.stdin.isTTY && !flags['single-turn'] && !flags.json && !input.messages;
   checkKept(flags, isChat ? 'chat' : 'one answer');
   const { writer, sampling } = prepareWriter(job, saver, flags['reasoning-format'] !== 'none');
   const kwargs = flags['chat-template-kwargs'];
@@ -59,7 +59,10 @@ interface Talking {
 /** The first message, from the command line or a terminal, and its answer. */
 const answerOnce = async ({ job, writer, conversation, output }: Talking): Promise<number> => {
   const { input, interrupts } = job;
-  const message = input.prompt.kind === 'text' ? input.prompt.text : await askOnce(interrupts);
+  const past = input.messages ?? [];
+  if (past.length > 0) conversation.load(past.slice(0, -1));
+  const given = input.prompt.kind === 'text' ? input.prompt.text : past.at(-1)?.content;
+  const message = given ?? (await askOnce(interrupts));
   if (interrupts.leaving) return interrupts.exitCode;
   if (!message) throw new UserError('usage', 'the prompt is empty');
   const ask: Ask = (listener) => withPromptCache(job, writer, () => conversation.say(message, listener));

@@ -48,6 +48,7 @@ export const prepareWriter = (
     ...(input.grammar && { constraint: grammarConstraints(input.grammar, tokenizer) }),
     nPredict: flags.predict,
     special: flags.special,
+    ...(flags.logprobs !== undefined && { logprobs: flags.logprobs }),
     ...(splitsThoughts && { thoughts: { budget: flags['reasoning-budget'] } }),
   });
   const telling: Writer = {

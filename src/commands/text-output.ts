@@ -1,6 +1,7 @@
 /** What is told of an answer: text on stdout as it comes and a report on stderr, or one JSON object. */
 import { deviceId } from '../graph/device/device.ts';
 import type { AnswerOutput } from './chat/lines.ts';
+import { logprobLines, logprobsJson } from './logprobs.ts';
 import type { TextModelFile } from './open.ts';
 import { hasColours, write } from './terminal.ts';
 import type { Job } from './text-job.ts';
@@ -17,6 +18,7 @@ export const createOutput = ({ flags, model, notice }: Job, seed: number): Answe
     write: flags.json ? async () => undefined : (piece) => show.write(piece),
     report(written) {
       if (flags.json) console.log(JSON.stringify(resultJson(written, seed, model)));
+      else if (written.logprobs) notice(logprobLines(written.logprobs, model.tokenizer));
       for (const line of remarks(written, model)) notice(line);
       notice(flags.perf ? timingsTable(written.timings) : shortTimings(written.timings));
     },
@@ -39,6 +41,7 @@ const resultJson = (written: Written, seed: number, model: TextModelFile) => ({
   text: written.text,
   ...(written.reasoning !== '' && { reasoning: written.reasoning }),
   ids: written.ids,
+  ...(written.logprobs && { logprobs: logprobsJson(written.logprobs, model.tokenizer) }),
   finish: written.finish,
   prompt_tokens: written.promptTokens,
   seed,

@@ -5,6 +5,7 @@ import { chatTemplate, findChatTemplate } from '../io/text/chat.ts';
 import type { Tokenizer } from '../io/text/tokenizer.ts';
 import { Interrupted } from '../models/decoder.ts';
 import type { TextFamily } from '../models/index.ts';
+import { parseAdapter } from './adapters.ts';
 import { printDevices } from './devices.ts';
 import { readEscapes } from './escapes.ts';
 import { Interrupts } from './interrupts.ts';
@@ -78,10 +79,13 @@ const openOptions = (flags: LlamaFlags, family: TextFamily, notice: (line: strin
     speculation: flags['spec-type'],
     expertStats: flags['expert-stats'],
     overrides: new Map(flags['override-kv'].flatMap((text) => [...parseOverrides(text)])),
+    rope: flags,
+    adapters: flags.lora.map(parseAdapter),
     wish: flags['n-gpu-layers'] === 'none' ? { kind: 'named', provider: 'cpu', index: 0 } : flags.device,
     strictDevice: flags['strict-device'],
     threads: flags.threads ?? physicalCores(),
     compute: flags.compute,
+    activations: flags.activations,
     fused: flags['flash-attn'] !== 'off',
     cache: flags.cache,
     nCtx: flags.perplexity !== undefined && flags['ctx-size'] === 0 ? PERPLEXITY_CTX : flags['ctx-size'],
@@ -131,6 +135,8 @@ const work = async (job: Job): Promise<number> => {
   const { flags, input, model, notice } = job;
   for (const warning of model.tokenizer.warnings) notice(warning);
   const template = chosenTemplate(job);
+  if (input.messages && !template)
+    throw new UserError('usage', 'messages need a chat template, which the file lacks', 'give --chat-template chatml');
   if (input.prompt.kind === 'none' && !template)
     throw new UserError('usage', 'no prompt', 'give one with -p, -f or a pipe; this model has no chat template');
   const saver = flags['save-logits'] ? await createLogitsFile(flags['save-logits'], model.decoder.nVocab) : undefined;

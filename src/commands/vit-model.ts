@@ -3,8 +3,8 @@ import { statSync } from 'node:fs';
 import { basename } from 'node:path';
 import { UserError } from '../errors.ts';
 import { GraphBuilder } from '../graph/builder.ts';
-import type { Device, Wish } from '../graph/device/device.ts';
-import { deviceId } from '../graph/device/device.ts';
+import type { Activations, Device, Wish } from '../graph/device/device.ts';
+import { attendsWidely, deviceId, targetOn } from '../graph/device/device.ts';
 import type { Progress } from '../graph/device/files.ts';
 import { openSession } from '../graph/device/session.ts';
 import { lower } from '../graph/lower/lower.ts';
@@ -15,7 +15,7 @@ import type { Classifier } from '../models/classifier.ts';
 import { createClassifier } from '../models/classifier.ts';
 import { readModel } from '../models/definition.ts';
 import { vit } from '../models/vit.ts';
-import { findDevice } from './devices.ts';
+import { findDevice, noticeFallbacks } from './devices.ts';
 import { keepingOf } from './keeping.ts';
 import type { MemoryPlan } from './memory.ts';
 import { expectFit, needOf } from './memory.ts';
@@ -28,6 +28,7 @@ export interface OpenVitOptions {
   readonly threads: number;
   readonly compute: 'auto' | Compute;
   readonly fused: boolean;
+  readonly activations: Activations;
   /** Whether prepared weights are kept for later starts. */
   readonly cache: boolean;
   /** Side of the images, where it is not the one the model was trained on. */
@@ -63,10 +64,11 @@ const planImages = async (file: WeightSource, name: string, options: OpenVitOpti
   const graph = g.build();
   const weightBytes = [...file.tensors.values()].reduce((sum, t) => sum + t.byteLength, 0);
   const { device, why } = await findDevice(options.wish, weightBytes);
-  const compute = options.compute === 'auto' ? 'f32' : options.compute;
+  const compute = options.compute === 'auto' ? imageCompute(device, options.activations) : options.compute;
   if (compute === 'int8' && device.provider !== 'cpu')
     throw new UserError('device', `compute int8 does not run on ${deviceId(device)}`, 'use --device cpu with it');
-  const program = lower(graph, { provider: device.provider, compute, fused: options.fused }, {});
+  const fused = options.fused && attendsWidely(device);
+  const program = lower(graph, targetOn(device, { ...options, compute, fused }), {});
   const sizes = runSizes(graph, { tokens: 1, past: 0, seqs: options.batchSize });
   const images = options.batchSize === 1 ? 'image' : 'images';
   const setting = `compute ${compute}, ${options.batchSize} ${images} of ${h.imageSize} pixels at once`;
@@ -96,6 +98,7 @@ export const openImageModel = async (path: string, options: OpenVitOptions): Pro
     });
     const where = device.provider === 'cpu' ? `${device.name}, using ${options.threads}` : device.name;
     options.notice(`${deviceId(device)} (${where}): ${why}; compute ${compute}, images of ${h.imageSize} pixels`);
+    noticeFallbacks(device, [session], options.notice);
     return {
       metadata: file.metadata,
       classifier: createClassifier(session, h.imageSize),
@@ -112,6 +115,10 @@ export const openImageModel = async (path: string, options: OpenVitOptions): Pro
     await file.close();
   }
 };
+
+/** Exact where nothing else is asked for, but for cards that compute in float16: there it is what they are fast in. */
+export const imageCompute = ({ hasHalves = false }: Device, activations: Activations): Compute =>
+  hasHalves && activations !== 'f32' ? 'block' : 'f32';
 
 /** Hyperparameters and weights of a source that says it is a ViT. */
 export const readVit = (path: string, source: WeightSource) => {

@@ -96,6 +96,7 @@ const openOptions = (flags: VitFlags): OpenVitOptions => ({
   strictDevice: flags['strict-device'],
   threads: flags.threads ?? physicalCores(),
   compute: flags.compute,
+  activations: flags.activations,
   fused: flags['flash-attn'] !== 'off',
   cache: flags.cache,
   ...(flags['img-size'] !== undefined && { imageSize: flags['img-size'] }),

@@ -3,11 +3,11 @@ import { basename } from 'node:path';
 import { UserError } from '../errors.ts';
 import { GraphBuilder } from '../graph/builder.ts';
 import type { Device } from '../graph/device/device.ts';
-import { deviceId } from '../graph/device/device.ts';
+import { attendsWidely, deviceId, targetOn } from '../graph/device/device.ts';
 import type { Session } from '../graph/device/session.ts';
 import { openSession } from '../graph/device/session.ts';
 import { lower } from '../graph/lower/lower.ts';
-import type { Compute, Provider } from '../graph/lower/target.ts';
+import type { Compute } from '../graph/lower/target.ts';
 import type { MetadataValue, WeightSource } from '../graph/weights.ts';
 import type { MelBank } from '../io/audio/mel.ts';
 import { melBank, slaneyFilters } from '../io/audio/mel.ts';
@@ -21,7 +21,7 @@ import type { SpeechModel } from '../models/transcribe/speech-model.ts';
 import { createSpeechModel } from '../models/transcribe/speech-model.ts';
 import type { WhisperHparams } from '../models/whisper.ts';
 import { whisper, withAudioContext } from '../models/whisper.ts';
-import { findDevice } from './devices.ts';
+import { findDevice, noticeFallbacks } from './devices.ts';
 import { keepingOf } from './keeping.ts';
 import type { MemoryPlan, PlannedRun } from './memory.ts';
 import { expectFit, needOf } from './memory.ts';
@@ -66,8 +66,8 @@ const planSpeech = async (file: WeightSource, name: string, o: OpenSpeechOptions
     const g = new GraphBuilder(name);
     whisper.graphs[name](g, { h, w });
     const graph = g.build();
-    const fused = o.fused && takesFusedKernels(name, device.provider);
-    const program = lower(graph, { provider: device.provider, compute, fused }, given);
+    const fused = o.fused && takesFusedKernels(name, device);
+    const program = lower(graph, targetOn(device, { compute, fused, activations: o.activations }), given);
     const seqs = given.B ?? 1;
     return { graph, program, sizes: runSizes(graph, { tokens: 1, past: h.text.nCtx - 1, seqs }) };
   };
@@ -92,7 +92,7 @@ export const openSpeech = async (path: string, o: OpenSpeechOptions): Promise<Sp
   const file = await openWhisper(path);
   const sessions: Session[] = [];
   const close = async () => {
-    await Promise.all(sessions.map((session) => session.close()));
+    for (const session of sessions) await session.close();
     await file.close();
   };
   try {
@@ -112,12 +112,8 @@ export const openSpeech = async (path: string, o: OpenSpeechOptions): Promise<Sp
       return session;
     };
     let alignment: Promise<Session> | undefined;
-    const [conv, encoder, cross, decoder] = await all([
-      open(runs.conv),
-      open(runs.encoder),
-      open(runs.cross),
-      open(runs.decoder),
-    ]);
+    const { conv, encoder, cross, decoder } =
+      device.provider === 'cpu' ? await together(runs, open) : await inTurn(runs, open);
     const graphs = {
       conv,
       encoder,
@@ -127,6 +123,7 @@ export const openSpeech = async (path: string, o: OpenSpeechOptions): Promise<Sp
     };
     const where = device.provider === 'cpu' ? `${device.name}, using ${o.threads}` : device.name;
     o.notice(`${deviceId(device)} (${where}): ${why}; compute ${compute}`);
+    noticeFallbacks(device, sessions, o.notice);
     return {
       stored,
       h,
@@ -147,14 +144,27 @@ export const openSpeech = async (path: string, o: OpenSpeechOptions): Promise<Sp
 };
 
 /** Whether a graph may use fused kernels: beams go on from each other in memory that only the CPU's leave to us. */
-export const takesFusedKernels = (name: string, provider: Provider): boolean =>
-  provider === 'cpu' || name !== 'decoder';
+export const takesFusedKernels = (name: string, device: Device): boolean =>
+  device.provider === 'cpu' || (name !== 'decoder' && attendsWidely(device));
 
-/** All that is promised, once nothing is under way any more: what was opened can then be closed if something failed. */
-const all = async <const P extends readonly Promise<Session>[]>(promises: P): Promise<{ [K in keyof P]: Session }> => {
+type Opened<R> = Promise<{ readonly [K in keyof R]: Session }>;
+type Runs = Readonly<Record<'conv' | 'encoder' | 'cross' | 'decoder', PlannedRun>>;
+
+/** All at once; fails only when nothing is under way any more, so that what was opened can be closed. */
+const together = async (runs: Runs, open: (run: PlannedRun) => Promise<Session>): Opened<Runs> => {
+  const promises = [open(runs.conv), open(runs.encoder), open(runs.cross), open(runs.decoder)] as const;
   await Promise.allSettled(promises);
-  return Promise.all(promises);
+  const [conv, encoder, cross, decoder] = await Promise.all(promises);
+  return { conv, encoder, cross, decoder };
 };
+
+/** One after the other: drivers of graphics cards are shared by all threads of a process, and not all of them bear that. */
+const inTurn = async (runs: Runs, open: (run: PlannedRun) => Promise<Session>): Opened<Runs> => ({
+  conv: await open(runs.conv),
+  encoder: await open(runs.encoder),
+  cross: await open(runs.cross),
+  decoder: await open(runs.decoder),
+});
 
 const audioContext = (asked: number, { audio }: WhisperHparams): number => {
   if (asked > audio.nCtx)

@@ -84,7 +84,7 @@ const task = optionGroup('Task', {
 const decoding = optionGroup('Decoding', {
   'best-of': { ...whole, least: 1, most: 8, alias: 'bo', default: 5, describe: 'texts drawn at temperatures above 0' },
   'beam-size': { ...whole, least: 1, most: 8, alias: 'bs', default: 5, describe: 'beams at temperature 0; 1: greedy' },
-  patience: { type: 'number', least: 0.1, describe: 'times the beams that must end (default: each ends by itself)' },
+  patience: { type: 'number', least: 0.1, describe: 'end after so many times the beams have ended' },
   'length-penalty': {
     type: 'number',
     least: 0,

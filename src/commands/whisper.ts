@@ -93,6 +93,7 @@ const openOptions = (flags: WhisperFlags, notice: (line: string) => void): OpenS
   strictDevice: flags['strict-device'],
   threads: flags.threads ?? physicalCores(),
   compute: flags.compute,
+  activations: flags.activations,
   fused: flags['flash-attn'] !== 'off' && !flags['no-flash-attn'],
   cache: flags.cache,
   audioCtx: flags['audio-ctx'],

@@ -13,7 +13,7 @@ import type { Timings } from './timings.ts';
 /** Feeds tokens from a position on; gives the logits after the last. The signal is looked at between two runs. */
 export type StoppableStep = (tokens: readonly number[], pos: number, signal: AbortSignal) => Promise<Float32Array>;
 
-export interface WriterOptions extends Pick<AnswerOptions, 'nCtx' | 'nPredict' | 'stops' | 'special'> {
+export interface WriterOptions extends Pick<AnswerOptions, 'nCtx' | 'nPredict' | 'stops' | 'special' | 'logprobs'> {
   readonly step: StoppableStep;
   readonly tokenizer: Tokenizer;
   readonly sampling: SamplingOptions;

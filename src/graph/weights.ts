@@ -10,6 +10,8 @@ export type MetadataValue = string | number | bigint | boolean | readonly Metada
 export interface WeightSource {
   readonly metadata: ReadonlyMap<string, MetadataValue>;
   readonly tensors: ReadonlyMap<string, StoredTensor>;
+  /** What is added to stored matrices, by their names. */
+  readonly adapters?: ReadonlyMap<string, readonly StoredAdapter[]>;
   /** Where there is no file: makes up every tensor that is asked for beyond those. */
   readonly invented?: InventedTensors;
 }
@@ -61,6 +63,15 @@ export interface StoredTensor {
   readonly blocks?: BlockLayout & { pack(rows?: RowRange): Promise<BlockQuantized> };
 }
 
+/** A matrix of low rank that is added to a stored one `[nOut, nIn]`: up `[nOut, rank]` times down `[rank, nIn]`. */
+export interface StoredAdapter {
+  /** What it comes from, for errors. */
+  readonly from: string;
+  readonly down: StoredTensor;
+  readonly up: StoredTensor;
+  readonly scale: number;
+}
+
 /** A stored tensor, or rows of one, as a model names it. */
 export interface WeightRef {
   /** Unique: the tensor's name, with its rows where it is a part of one. */
@@ -73,6 +84,9 @@ export interface WeightRef {
   /** The i-th slice along the outermost axis. */
   at(i: number): WeightRef;
 }
+
+/** What the i-th adapter of a tensor is called: several files may have one for it. */
+const adapterName = (tensor: string, i: number): string => `adapter.${i}.${tensor}`;
 
 const wholeRef = (tensor: StoredTensor): WeightRef => refOf(tensor, tensor.name, tensor.shape, undefined);
 
@@ -127,10 +141,18 @@ const partOfSlices = (whole: WeightRef, [n, height, width]: SliceShape, rows: Ro
 
 type SliceShape = readonly [n: number, height: number, width: number];
 
+/** A product that is added to a layer's: x times down `[rank, nIn]`, then up `[nOut, rank]`, both transposed, scaled. */
+export interface Adapter {
+  readonly down: WeightRef;
+  readonly up: WeightRef;
+  readonly scale: number;
+}
+
 /** A linear layer: weight `[nOut, nIn]`, bias `[nOut]`. */
 export interface Linear {
   readonly weight: WeightRef;
   readonly bias?: WeightRef;
+  readonly adapters?: readonly Adapter[];
 }
 
 /** A linear layer of each head's own: weight `[nHead, nOut, nIn]`, or turned over, `[nHead, nIn, nOut]`. */
@@ -213,11 +235,12 @@ export class Weights {
     });
   }
 
-  /** `name.weight` as `[nOut, nIn]`, and `name.bias` where the file has one. */
+  /** `name.weight` as `[nOut, nIn]`, with `name.bias` where the file has one, and what adapters add to it. */
   linear(name: string, nIn: number, nOut: number): Linear {
     const weight = this.tensor(`${name}.weight`, [nOut, nIn]);
     const bias = this.optional(`${name}.bias`, [nOut]);
-    return bias ? { weight, bias } : { weight };
+    const adapters = this.#adapters(`${name}.weight`, nIn, nOut);
+    return { weight, ...(bias && { bias }), ...(adapters.length > 0 && { adapters }) };
   }
 
   /** `name.weight` as `[nOut, nIn, ...kernel]`, and `name.bias` where the file has one. */
@@ -229,7 +252,12 @@ export class Weights {
 
   /** One stored layer `[n * nOut, nIn]` seen as n layers by rows; no bytes are moved. */
   linears(name: string, n: number, nIn: number, nOut: number): Linear[] {
-    const whole = this.linear(name, nIn, n * nOut);
+    const { adapters, ...whole } = this.linear(name, nIn, n * nOut);
+    if (adapters)
+      throw new UserError(
+        'model',
+        `adapters of '${this.#prefix}${name}', which is several layers in one, are not supported`,
+      );
     return Array.from({ length: n }, (_, i) => {
       const [from, to] = [i * nOut, (i + 1) * nOut];
       const rows = refOf(whole.weight.tensor, `${whole.weight.name}[${from}:${to}]`, [nOut, nIn], { from, to });
@@ -254,6 +282,34 @@ export class Weights {
   ignoreBelow(name: string): void {
     const prefix = `${this.#prefix}${name}.`;
     for (const path of this.#source.tensors.keys()) if (path.startsWith(prefix)) this.#claimed.add(path);
+  }
+
+  /** Adapters that nobody asked for: what they add to is no layer of the model, or none that can be added to. */
+  unusedAdapters(): readonly { readonly name: string; readonly from: string }[] {
+    return [...(this.#source.adapters ?? [])].flatMap(([name, [adapter]]) =>
+      adapter && !this.#claimed.has(adapterName(name, 0)) ? [{ name, from: adapter.from }] : [],
+    );
+  }
+
+  #adapters(name: string, nIn: number, nOut: number): Adapter[] {
+    const path = this.#prefix + name;
+    return (this.#source.adapters?.get(path) ?? []).map(({ from, down, up, scale }, i) => {
+      const rank = down.shape[0] ?? 0;
+      const fits = (tensor: StoredTensor, shape: readonly number[]): void => {
+        if (tensor.shape.length === 2 && shape.every((n, axis) => n === tensor.shape[axis])) return;
+        const [came, expected] = [tensor.shape.join(', '), shape.join(', ')];
+        throw new UserError('model', `tensor '${tensor.name}' of '${from}': shape [${came}], expected [${expected}]`);
+      };
+      fits(down, [rank, nIn]);
+      fits(up, [nOut, rank]);
+      const label = adapterName(path, i);
+      this.#claimed.add(label);
+      return {
+        down: refOf(down, `${label}.lora_a`, down.shape, undefined),
+        up: refOf(up, `${label}.lora_b`, up.shape, undefined),
+        scale,
+      };
+    });
   }
 
   /** The names of tensors that nobody asked for. */

@@ -30,6 +30,12 @@ export const readModel = <H, W>(
   const h = definition.hparams(new Hparams(source.metadata, arch));
   const weights = new Weights(source);
   const w = definition.weights(weights, h);
+  const [unused] = share === 'all' ? weights.unusedAdapters() : [];
+  if (unused)
+    throw new UserError(
+      'model',
+      `architecture '${arch}' has no place for an adapter of '${unused.name}' ('${unused.from}')`,
+    );
   const unclaimed = share === 'all' ? weights.unclaimed() : [];
   if (unclaimed.length > 0) {
     const names = unclaimed.slice(0, 3).join("', '") + (unclaimed.length > 3 ? "', ..." : "'");

@@ -12,13 +12,15 @@ export const ropeScaling = (m: Hparams): RopeScaling => {
       return { kind: 'linear', factor: positive(m.num('rope.scaling.factor', m.num('rope.scale_linear', 1))) };
     case 'yarn': {
       const factor = positive(m.num('rope.scaling.factor'));
+      const extFactor = m.num('rope.scaling.yarn_ext_factor', 1);
       return {
         kind: 'yarn',
         factor,
         nCtxOrig: m.int('rope.scaling.original_context_length', m.int('context_length')),
-        betaFast: 32,
-        betaSlow: 1,
-        magnitude: m.num('rope.scaling.attn_factor', 1) * (1 + 0.1 * Math.log(factor)),
+        betaFast: positive(m.num('rope.scaling.yarn_beta_fast', 32), 'yarn_beta_fast'),
+        betaSlow: positive(m.num('rope.scaling.yarn_beta_slow', 1), 'yarn_beta_slow'),
+        extFactor,
+        magnitude: m.num('rope.scaling.attn_factor', 1) * (extFactor === 0 ? 1 : 1 + 0.1 * Math.log(factor)),
       };
     }
     default:
@@ -26,7 +28,7 @@ export const ropeScaling = (m: Hparams): RopeScaling => {
   }
 };
 
-const positive = (factor: number): number => {
-  if (!(factor > 0)) throw new UserError('model', `rope.scaling.factor is ${factor}, expected a positive number`);
-  return factor;
+const positive = (n: number, key = 'factor'): number => {
+  if (!(n > 0)) throw new UserError('model', `rope.scaling.${key} is ${n}, expected a positive number`);
+  return n;
 };

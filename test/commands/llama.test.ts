@@ -412,10 +412,30 @@ describe('help', () => {
   it.each([[['llama', '--help']], [['llama', '-h']], [['llama', '-m', 'x', '--help']]])('grafo %j', async (args) => {
     const { code, stdout, stderr } = await grafo(args);
     expect([code, stderr]).toEqual([0, '']);
-    expect(stdout).toMatch(/^usage: grafo llama \[FLAGS\]\n.*\nExamples:\n.* {2}grafo llama -m .*\nSampling:\n/s);
+    expect(stdout).toMatch(
+      /^usage: grafo llama \[FLAGS\]\n.*\nExamples:\n.* {2}grafo llama -m .*\nSampling \(.+\):\n/s,
+    );
     expect(stdout).toMatch(/\n {2}-n, --predict N {2,}tokens; .*\(default -1\)\n/);
     expect(stdout.split('\n').filter((line) => line.length > 80)).toEqual([]);
     expect(stdout).not.toMatch(/undefined|\[object/);
+  });
+
+  it.each([
+    'llama',
+    'deepseek',
+    'vit',
+    'whisper',
+    'graph-dump',
+    'bench',
+    'quantize',
+    'models',
+    'inspect',
+    'cache',
+    'completion',
+  ])('grafo %s --help fits a terminal of eighty columns', async (name) => {
+    const { code, stdout } = await grafo([name, '--help']);
+    expect(code).toBe(0);
+    expect(stdout.split('\n').filter((line) => line.length > 80)).toEqual([]);
   });
 
   it.each([[['--help']], [[]], [['help']]])('grafo %j lists the commands', async (args) => {

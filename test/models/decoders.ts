@@ -13,6 +13,8 @@ import { readNda, reference, scratch } from '../fixtures.ts';
 export interface Arithmetic {
   readonly compute: Compute;
   readonly fused: boolean;
+  /** Whether it is float16 arithmetic; float32 if absent. */
+  readonly halves?: boolean;
 }
 
 export interface Place {
@@ -29,12 +31,12 @@ export interface Place {
 /** Opens a model, and closes it after `use`. */
 export const withDecoder = <R>(
   path: string,
-  { compute, fused, provider = 'cpu', nSeq = 1, strict = false, graph: name }: Arithmetic & Place,
+  { compute, fused, halves = false, provider = 'cpu', nSeq = 1, strict = false, graph: name }: Arithmetic & Place,
   use: (decoder: Decoder) => Promise<R>,
 ): Promise<R> =>
   withGguf(path, async (file) => {
     const { graph, h } = buildDecoder(file, name);
-    const program = lower(graph, { provider, compute, fused }, { nCtx: 320, B: nSeq });
+    const program = lower(graph, { provider, compute, fused, halves }, { nCtx: 320, B: nSeq });
     const device: Device = { provider, index: 0, name: provider, state: { kind: 'available' } };
     const session = await openSession(program, device, { threads: 1, cacheFolder: join(scratch, 'cache'), strict });
     try {

@@ -7,10 +7,13 @@ import { join } from 'node:path';
 import { InferenceSession } from 'onnxruntime-node';
 import { describe, expect, it, vi } from 'vitest';
 import { buildDecoder, withGguf } from '../../src/commands/open.ts';
+import { openImageModel } from '../../src/commands/vit-model.ts';
+import { openSpeech } from '../../src/commands/whisper-open.ts';
 import { Engine } from '../../src/graph/device/engine.ts';
 import { writeProgram } from '../../src/graph/device/files.ts';
 import { listDevices } from '../../src/graph/device/list.ts';
 import { lower } from '../../src/graph/lower/lower.ts';
+import type { Provider } from '../../src/graph/lower/target.ts';
 import { createDecoder } from '../../src/models/decoder.ts';
 import { grafo } from '../commands/run.ts';
 import { fixture, nmse, scratch } from '../fixtures.ts';
@@ -103,6 +106,68 @@ describe.skipIf(isMissing)('on webgpu', () => {
     const { code, stdout } = await grafo(['llama', '--list-devices']);
     expect(code).toBe(0);
     expect(stdout).toMatch(/^ {2}webgpu .*: available$/m);
+  });
+});
+
+describe.skipIf(isMissing)('on webgpu an image model', () => {
+  it('says what it says on the CPU, and nothing falls back', async () => {
+    const place = {
+      strictDevice: true,
+      threads: 1,
+      compute: 'f32',
+      fused: true,
+      activations: 'auto',
+      cache: false,
+    } as const;
+    const logitsOn = async (provider: Provider) => {
+      const wish = { kind: 'named', provider, index: 0 } as const;
+      const file = fixture('vit/vit-micro-f16.bin');
+      const model = await openImageModel(file, { ...place, wish, batchSize: 2, looks: false, notice: () => undefined });
+      try {
+        const { imageSize } = model.classifier;
+        const both = Float32Array.from({ length: 2 * 3 * imageSize ** 2 }, (_, i) => Math.sin(0.37 * i));
+        return (await model.classifier.classify(both, 2)).map(({ logits }) => logits);
+      } finally {
+        await model.close();
+      }
+    };
+    const [there, here] = [await logitsOn('webgpu'), await logitsOn('cpu')];
+    there.forEach((logits, i) => {
+      expect(nmse(logits, here[i]!)).toBeLessThanOrEqual(1e-9);
+    });
+  });
+});
+
+describe.skipIf(isMissing)('on webgpu a speech model', () => {
+  it('hears and writes what it does on the CPU, and what the processor does is told once', async () => {
+    const notices: string[] = [];
+    const logitsOn = async (provider: Provider) => {
+      const file = await openSpeech(fixture('whisper/whisper-nano-q4_0.bin'), {
+        wish: { kind: 'named', provider, index: 0 },
+        strictDevice: false,
+        threads: 1,
+        compute: 'f32',
+        fused: true,
+        activations: 'auto',
+        cache: false,
+        audioCtx: 32,
+        nSequence: 1,
+        notice: (line) => notices.push(line),
+      });
+      try {
+        const { h, model } = file;
+        await model.hear(Float32Array.from({ length: h.nMels * 2 * h.audio.nCtx }, (_, i) => Math.sin(0.37 * i)));
+        const [first] = await model.step([[1, 2, 3]], 0, [0]);
+        const [second] = await model.step([[4]], 3, [0]);
+        return Float32Array.from([...first!, ...second!]);
+      } finally {
+        await file.close();
+      }
+    };
+    const there = await logitsOn('webgpu');
+    // Masks are made by operations that only the CPU has.
+    expect(notices.filter((line) => line.includes('--strict-device refuses that'))).toHaveLength(1);
+    expect(nmse(there, await logitsOn('cpu'))).toBeLessThanOrEqual(1e-8);
   });
 });
 

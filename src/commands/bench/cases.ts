@@ -1,5 +1,5 @@
 /** Which cases a command line stands for: everything it lists, multiplied out, in llama-bench's order. */
-import type { Wish } from '../../graph/device/device.ts';
+import type { Activations, Wish } from '../../graph/device/device.ts';
 import type { Compute } from '../../graph/lower/target.ts';
 import type { Family } from '../../models/index.ts';
 import type { OnOffAuto } from '../arguments.ts';
@@ -10,11 +10,9 @@ export interface Placement {
   readonly threads: number;
   readonly compute: 'auto' | Compute;
   readonly flashAttention: OnOffAuto;
-  readonly cacheType: CacheType;
+  /** Of what is computed between weights, and so of the cache. */
+  readonly activations: Activations;
 }
-
-/** Of keys and values in a cache; 'auto' is what the activations are. */
-export type CacheType = 'auto' | 'f32' | 'f16';
 
 /** What is timed of a loaded model. */
 export type Test = TextTest | SpeechTest | RecordingTest | ImageTest;
@@ -54,7 +52,7 @@ export interface Lists {
   readonly threads: readonly number[];
   readonly computes: readonly ('auto' | Compute)[];
   readonly flashAttention: readonly OnOffAuto[];
-  readonly cacheTypes: readonly CacheType[];
+  readonly activations: readonly Activations[];
   readonly nPrompt: readonly number[];
   readonly nGen: readonly number[];
   readonly promptsAndTokens: readonly (readonly [nPrompt: number, nGen: number])[];
@@ -72,7 +70,7 @@ export const placementsOf = (l: Lists): readonly Placement[] =>
     l.threads.flatMap((threads) =>
       l.computes.flatMap((compute) =>
         l.flashAttention.flatMap((flashAttention) =>
-          l.cacheTypes.map((cacheType) => ({ device, threads, compute, flashAttention, cacheType })),
+          l.activations.map((activations) => ({ device, threads, compute, flashAttention, activations })),
         ),
       ),
     ),

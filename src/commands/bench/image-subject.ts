@@ -1,10 +1,11 @@
 /** An image model under measurement: images of noise, so many at once. */
 import { GraphBuilder } from '../../graph/builder.ts';
+import { attendsWidely } from '../../graph/device/device.ts';
 import { cost } from '../../graph/graph.ts';
 import { createClassifier } from '../../models/classifier.ts';
 import { vit } from '../../models/vit.ts';
 import { runSizes } from '../run-sizes.ts';
-import { readVit } from '../vit-model.ts';
+import { imageCompute, readVit } from '../vit-model.ts';
 import type { ImageTest } from './cases.ts';
 import type { LoadOptions } from './load.ts';
 import { fetchedBytes, loadParts } from './load.ts';
@@ -13,13 +14,13 @@ import type { Clock, Sample, Subject, TestFacts } from './subject.ts';
 import { foreign } from './text-subject.ts';
 
 export const loadImages = async (model: BenchModel, options: LoadOptions): Promise<Subject> => {
-  const { placement } = options;
+  const { device, placement } = options;
   const { h, w } = readVit(model.name, model.source);
   const g = new GraphBuilder('vit');
   vit.graphs.classify(g, { h, w });
   const graph = g.build();
-  const part = { graph, sizes: {}, fused: placement.flashAttention !== 'off' };
-  const compute = placement.compute === 'auto' ? 'f32' : placement.compute;
+  const part = { graph, sizes: {}, fused: placement.flashAttention !== 'off' && attendsWidely(device) };
+  const compute = placement.compute === 'auto' ? imageCompute(device, placement.activations) : placement.compute;
   const { sessions, loaded, close } = await loadParts(model, { classify: part }, compute, options);
   const { classify: session } = sessions;
   const classifier = createClassifier(session, h.imageSize);

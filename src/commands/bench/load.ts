@@ -1,17 +1,17 @@
 /** Graphs of a model as sessions on a device, and what that took. */
 import { mkdir, rm } from 'node:fs/promises';
-import { UserError } from '../../errors.ts';
 import type { Device } from '../../graph/device/device.ts';
-import { deviceId } from '../../graph/device/device.ts';
+import { targetOn } from '../../graph/device/device.ts';
 import { newFolder } from '../../graph/device/files.ts';
 import type { Session } from '../../graph/device/session.ts';
 import { openSession } from '../../graph/device/session.ts';
 import type { Graph } from '../../graph/graph.ts';
 import type { Program } from '../../graph/lower/lower.ts';
 import { lower } from '../../graph/lower/lower.ts';
-import type { Compute, Target } from '../../graph/lower/target.ts';
+import type { Compute } from '../../graph/lower/target.ts';
 import type { Sizes } from '../../graph/tensor.ts';
 import { sized } from '../../graph/tensor.ts';
+import { noticeFallbacks } from '../devices.ts';
 import { cacheFolder } from '../options.ts';
 import type { Placement } from './cases.ts';
 import type { BenchModel } from './model.ts';
@@ -23,6 +23,8 @@ export interface LoadOptions {
   readonly strictDevice: boolean;
   /** Whether a second start, with weights that the first one kept, is timed too. */
   readonly warmLoad: boolean;
+  /** One line for a person. */
+  notice(line: string): void;
   /** Told of weights as they are prepared; throws to stop. */
   progress(done: number, total: number): void;
 }
@@ -45,7 +47,7 @@ export interface LoadedParts<N extends string> {
  * Loads every part into a session of its own, always from weights prepared anew; with `warmLoad` a second time from
  * what the first kept.
  * @param compute what 'auto' stands for
- * @throws UserError 'device' when the device refuses a part, 'usage' for a cache that it does not have
+ * @throws UserError 'device' when the device refuses a part, or has no float16 where it is asked for
  */
 export const loadParts = async <N extends string>(
   model: BenchModel,
@@ -57,14 +59,9 @@ export const loadParts = async <N extends string>(
   const names = Object.keys(parts) as N[];
   const programs = names.map((name) => {
     const { graph, sizes, fused } = parts[name];
-    const target: Target = { provider: device.provider, compute, fused };
+    const target = targetOn(device, { compute, fused, activations: placement.activations });
     return [name, lower(graph, target, sizes)] as const;
   });
-  const cacheType = checkedCacheType(
-    programs.map(([, program]) => program),
-    placement,
-    device,
-  );
   await mkdir(cacheFolder(), { recursive: true });
   const kept = warmLoad ? await newFolder(cacheFolder()) : undefined;
   const remove = async () => {
@@ -75,6 +72,8 @@ export const loadParts = async <N extends string>(
     const cold = times(sessions);
     if (kept !== undefined) for (const [, session] of sessions) await session.close();
     const open = kept === undefined ? sessions : await openAll(model, programs, options, kept);
+    const all = open.map(([, session]) => session);
+    noticeFallbacks(device, all, options.notice);
     const warm = times(open);
     return {
       sessions: Object.fromEntries(open) as Record<N, Session>,
@@ -82,9 +81,10 @@ export const loadParts = async <N extends string>(
         device,
         threads: placement.threads,
         compute,
-        cacheType,
+        cacheType: programs.some(([, { target }]) => target.halves) ? 'f16' : 'f32',
         ...cold,
         ...(kept !== undefined && { warmLoadMs: warm.prepareMs + warm.createMs }),
+        nFallback: all.flatMap(({ opening }) => opening.fallbacks).reduce((n, { count }) => n + count, 0),
         weightBytes: programs.reduce((sum, [, program]) => sum + program.weightBytes, 0),
       },
       close: async () => {
@@ -136,17 +136,6 @@ const times = (sessions: readonly (readonly [string, Session])[]) => ({
   prepareMs: sessions.reduce((sum, [, { opening }]) => sum + opening.prepareMs, 0),
   createMs: sessions.reduce((sum, [, { opening }]) => sum + opening.createMs, 0),
 });
-
-const checkedCacheType = (programs: readonly Program[], { cacheType }: Placement, device: Device): 'f32' | 'f16' => {
-  const states = programs.flatMap((program) => program.cache?.states ?? []);
-  const has = states.some(({ dtype }) => dtype === 'f16') ? 'f16' : 'f32';
-  if (cacheType === 'auto' || cacheType === has || states.length === 0) return has;
-  throw new UserError(
-    'usage',
-    `-ctk and -ctv are ${cacheType}, but the cache is ${has} on ${deviceId(device)}`,
-    `leave them out`,
-  );
-};
 
 /** Bytes that a run of these sizes copies back from the device. */
 export const fetchedBytes = ({ outputs, cache }: Program, sizes: Sizes): number => {

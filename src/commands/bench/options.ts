@@ -1,12 +1,13 @@
 /** The flags of `grafo bench`, with llama-bench's names where they mean the same. */
 import { UserError } from '../../errors.ts';
+import type { Activations } from '../../graph/device/device.ts';
 import { parseWish } from '../../graph/device/device.ts';
 import type { Compute } from '../../graph/lower/target.ts';
 import { onOffAuto } from '../arguments.ts';
 import type { Parsed } from '../command.ts';
 import { optionGroup } from '../command.ts';
 import { deviceOptions, hubOptions, physicalCores, reportOptions } from '../options.ts';
-import type { CacheType, Lists } from './cases.ts';
+import type { Lists } from './cases.ts';
 import { promptsAndTokens, wholeNumbers, words } from './lists.ts';
 import type { ExtraColumn } from './print.ts';
 import { formats } from './print.ts';
@@ -64,8 +65,8 @@ export const benchOptions = {
     'n-gpu-layers': { alias: 'ngl', type: 'string', placeholder: 'N', describe: '0: the CPU; else all on one device' },
     compute: list([], 'auto, f32, block or int8', 'auto'),
     'flash-attn': list(['fa'], 'fused kernels: on, off, auto', 'auto'),
-    'cache-type-k': list(['ctk'], 'auto, f32 or f16, like -ctv', 'auto'),
-    'cache-type-v': list(['ctv'], 'auto, f32 or f16, like -ctk', 'auto'),
+    'cache-type-k': list(['ctk'], 'and activations: auto, f32, f16', 'auto'),
+    'cache-type-v': list(['ctv'], 'the same, like -ctk', 'auto'),
     'strict-device': strictDevice,
     'list-devices': listDevices,
     repetitions: { alias: 'r', type: 'number', whole: true, least: 1, default: 5, describe: 'of each test' },
@@ -96,7 +97,7 @@ export type BenchFlags = Parsed<typeof benchOptions>;
 const DEFAULTS = { nPrompt: 512, nGen: 128, nBatch: 2048 };
 
 const computes: readonly ('auto' | Compute)[] = ['auto', 'f32', 'block', 'int8'];
-const cacheTypes: readonly CacheType[] = ['auto', 'f32', 'f16'];
+const activations: readonly Activations[] = ['auto', 'f32', 'f16'];
 
 const oneOf =
   <W extends string>(flag: string, known: readonly W[]) =>
@@ -113,8 +114,8 @@ const or = <T>(values: readonly T[], otherwise: readonly T[]): readonly T[] => (
  * @throws UserError 'usage' for a value that is none
  */
 export const listsOf = (flags: BenchFlags): Lists => {
-  const keys = words(flags['cache-type-k'], oneOf('-ctk', cacheTypes));
-  const values = words(flags['cache-type-v'], oneOf('-ctv', cacheTypes));
+  const keys = words(flags['cache-type-k'], oneOf('-ctk', activations));
+  const values = words(flags['cache-type-v'], oneOf('-ctv', activations));
   if (keys.length > 0 && values.length > 0 && keys.join() !== values.join())
     throw new UserError('usage', `-ctk ${keys.join()} and -ctv ${values.join()}: keys and values have one type here`);
   const onCpu = flags['n-gpu-layers'] === '0';
@@ -123,7 +124,8 @@ export const listsOf = (flags: BenchFlags): Lists => {
     threads: or(wholeNumbers('-t', flags.threads, 1), [physicalCores()]),
     computes: or(words(flags.compute, oneOf('--compute', computes)), ['auto']),
     flashAttention: or(words(flags['flash-attn'], onOffAuto), ['auto']),
-    cacheTypes: or(keys.length > 0 ? keys : values, ['auto']),
+    // The cache is of what is computed.
+    activations: or(keys.length > 0 ? keys : values, ['auto']),
     nPrompt: or(wholeNumbers('-p', flags['n-prompt'], 0), [DEFAULTS.nPrompt]),
     nGen: or(wholeNumbers('-n', flags['n-gen'], 0), [DEFAULTS.nGen]),
     promptsAndTokens: promptsAndTokens(flags.pg),

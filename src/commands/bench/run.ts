@@ -160,6 +160,10 @@ async function* measuredAll(
             placement,
             strictDevice: flags['strict-device'],
             warmLoad: flags['warm-load'],
+            notice: (line) => {
+              world.progress.clear();
+              world.note(`${line}\n`);
+            },
             progress: (ready, of) => {
               if (world.signal.aborted) throw new Interrupted();
               world.progress.say(`preparing ${model.name}: ${Math.floor((100 * ready) / Math.max(1, of))} %`);

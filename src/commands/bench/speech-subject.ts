@@ -44,7 +44,7 @@ export const loadSpeech = async (model: BenchModel, options: LoadOptions): Promi
   const partOf = (name: (typeof names)[number]): Part => ({
     graph: graphs[name],
     sizes: name === 'decoder' ? { nCtx: h.text.nCtx, B: BEAMS.nSequence } : {},
-    fused: placement.flashAttention !== 'off' && takesFusedKernels(name, device.provider),
+    fused: placement.flashAttention !== 'off' && takesFusedKernels(name, device),
   });
   const compute = placement.compute === 'auto' ? 'block' : placement.compute;
   const parts = {
@@ -178,6 +178,7 @@ const openTranscriber = (
     threads: placement.threads,
     compute: placement.compute,
     fused: placement.flashAttention !== 'off',
+    activations: placement.activations,
     cache: false,
     audioCtx: 0,
     nSequence: BEAMS.nSequence,

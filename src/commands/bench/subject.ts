@@ -41,6 +41,8 @@ export interface Loaded {
   readonly createMs: number;
   /** The same together with weights that an earlier start kept, where it was asked for. */
   readonly warmLoadMs?: number;
+  /** Operations of a run that the device leaves to the processor. */
+  readonly nFallback: number;
   /** Of the prepared weights. */
   readonly weightBytes: number;
 }

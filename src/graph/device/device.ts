@@ -1,6 +1,6 @@
 /** Devices as a user names them, and the pure choice among them. */
 import { UserError } from '../../errors.ts';
-import type { Provider } from '../lower/target.ts';
+import type { Compute, Provider, Target } from '../lower/target.ts';
 
 export type DeviceState =
   | { readonly kind: 'available' }
@@ -18,6 +18,8 @@ export interface Device {
   readonly state: DeviceState;
   /** A processor that stands in for a graphics card. */
   readonly isSoftware?: boolean;
+  /** Whether it computes in float16. */
+  readonly hasHalves?: boolean;
   /** Memory for weights and caches, if known. */
   readonly memoryBytes?: number;
 }
@@ -83,4 +85,32 @@ export const chooseDevice = (
     else if (device.state.kind === 'available') passedOver.push(`${deviceId(device)} has too little memory`);
   }
   throw new UserError('device', 'no device is available');
+};
+
+/**
+ * Whether the fused kernel may be used for attention among many tokens at once: ONNX Runtime's for WebGPU shares values
+ * within subgroups from 32 tokens on, and silently goes wrong where these are as narrow as a software renderer's.
+ */
+export const attendsWidely = ({ isSoftware = false }: Device): boolean => !isSoftware;
+
+/** What is computed between weights; 'auto' is float16 where the device has it and nobody asks for exact arithmetic. */
+export type Activations = 'auto' | 'f32' | 'f16';
+
+/**
+ * What graphs are lowered for on a device.
+ * @throws UserError 'device' where float16 is asked for and the device has none
+ */
+export const targetOn = (
+  device: Device,
+  {
+    compute,
+    fused,
+    activations,
+  }: { readonly compute: Compute; readonly fused: boolean; readonly activations: Activations },
+): Target => {
+  const { provider, hasHalves = false } = device;
+  if (activations === 'f16' && !hasHalves)
+    throw new UserError('device', `device '${deviceId(device)}' does not compute in float16`, 'use f32, or auto');
+  const halves = activations === 'f16' || (activations === 'auto' && hasHalves && compute !== 'f32');
+  return { provider, compute, fused, ...(halves && { halves }) };
 };

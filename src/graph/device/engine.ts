@@ -2,7 +2,11 @@
  * One ONNX Runtime session with its kept state. This file and list.ts are all that know onnxruntime-node; the engine
  * blocks the thread that calls it, so commands talk to it through a worker (session.ts).
  */
+import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { InferenceSession, Tensor as OrtTensor } from 'onnxruntime-node';
+import { messageOf } from '../../errors.ts';
 import type { CacheSpec } from '../lower/cache-plan.ts';
 import type { NamedType } from '../lower/emitter.ts';
 import type { Program } from '../lower/lower.ts';
@@ -10,6 +14,9 @@ import type { Provider } from '../lower/target.ts';
 import type { DType, Shape, Sizes } from '../tensor.ts';
 import { elements, resolve } from '../tensor.ts';
 import { bytesOf, firstRows, putRows } from './cache-rows.ts';
+import type { Fallback } from './fallbacks.ts';
+import { FALLS_BACK, fallbacksIn } from './fallbacks.ts';
+import { sampleInputs } from './sample.ts';
 
 export type HostData = Float32Array | BigInt64Array | Int32Array | Uint8Array | Uint16Array;
 
@@ -59,33 +66,49 @@ export class Engine {
   readonly #session: InferenceSession;
   readonly #program: EngineProgram;
   readonly #states: Feeds;
+  #fallbacks: readonly Fallback[] = [];
   #held: Inputs = {};
   #stop: string | undefined;
 
-  private constructor(session: InferenceSession, options: EngineOptions, states: Feeds) {
+  private constructor(session: InferenceSession, { program }: EngineOptions, states: Feeds) {
     this.#session = session;
-    this.#program = options.program;
-    this.#stop = options.program.stop;
+    this.#program = program;
+    this.#stop = program.stop;
     this.#states = states;
   }
 
   /** Creates the session; throws what the runtime throws when the provider does not start. */
   static async open(options: EngineOptions): Promise<Engine> {
-    const { provider, index, program } = options;
     // Before the session: memory that loading has used and freed would have to be cleared, fresh memory is zero already.
-    const states = freshStates(program);
-    const session = await InferenceSession.create(options.model, {
-      executionProviders: [providerOption(provider, index)],
-      graphOptimizationLevel: 'all',
-      intraOpNumThreads: options.threads,
-      interOpNumThreads: 1,
-      logSeverityLevel: 4,
-      // On the CPU there is nothing to fall back from.
-      extra: { session: { ...(options.strict && provider !== 'cpu' && { disable_cpu_ep_fallback: '1' }) } },
-      ...(provider === 'webgpu' && { preferredOutputLocation: locations(program) }),
-      ...(options.profilePrefix && { enableProfiling: true, profileFilePrefix: options.profilePrefix }),
-    });
-    return new Engine(session, options, states);
+    const states = freshStates(options.program);
+    const open = async (o: EngineOptions) => new Engine(await createSession(o), o, states);
+    if (options.provider === 'cpu' || options.strict || options.profilePrefix) return open(options);
+    try {
+      return await open({ ...options, strict: true });
+    } catch (error) {
+      if (!messageOf(error).includes(FALLS_BACK)) throw error;
+    }
+    const folder = await mkdtemp(join(tmpdir(), 'grafo-fallbacks-'));
+    try {
+      const engine = await open({ ...options, profilePrefix: join(folder, 'run') });
+      await engine.#findFallbacks(folder);
+      return engine;
+    } finally {
+      await rm(folder, { recursive: true, force: true });
+    }
+  }
+
+  /** What of each run the processor does although the program is on another device. */
+  get fallbacks(): readonly Fallback[] {
+    return this.#fallbacks;
+  }
+
+  /** By a run with inputs that mean nothing, while the session writes its profile into this folder. */
+  async #findFallbacks(folder: string): Promise<void> {
+    await this.run(sampleInputs(this.#program));
+    this.endProfile();
+    const [file = ''] = await readdir(folder);
+    this.#fallbacks = fallbacksIn(JSON.parse(await readFile(join(folder, file), 'utf8')));
   }
 
   /** Inputs that every later run brings, until they are held anew. */
@@ -194,6 +217,19 @@ export class Engine {
   }
 }
 
+const createSession = ({ model, program, provider, ...o }: EngineOptions): Promise<InferenceSession> =>
+  InferenceSession.create(model, {
+    executionProviders: [providerOption(provider, o.index)],
+    graphOptimizationLevel: 'all',
+    intraOpNumThreads: o.threads,
+    interOpNumThreads: 1,
+    logSeverityLevel: 4,
+    // On the CPU there is nothing to fall back from.
+    extra: { session: { ...(o.strict && provider !== 'cpu' && { disable_cpu_ep_fallback: '1' }) } },
+    ...(provider === 'webgpu' && { preferredOutputLocation: locations(program) }),
+    ...(o.profilePrefix && { enableProfiling: true, profileFilePrefix: o.profilePrefix }),
+  });
+
 const freshStates = ({ cache, sizes }: EngineProgram): Feeds =>
   Object.fromEntries((cache?.states ?? []).map((s) => [s.name, zeros(s, sizes)]));
 
@@ -261,21 +297,24 @@ const fusedInputs = (cache: CacheSpec | undefined, inputs: Inputs): Feeds => {
   };
 };
 
+/** float32, or the bits of float16. */
+type StateData = Float32Array | Uint16Array;
+
 /** The part of a state `[B, ...]` that holds its first sequences; the same memory. */
 const firstOf = (state: OrtTensor, nSeq: number): OrtTensor => {
   const dims = [nSeq, ...state.dims.slice(1)];
-  return new OrtTensor('float32', (state.data as Float32Array).subarray(0, elements(dims)), dims);
+  return new OrtTensor(state.type, (state.data as StateData).subarray(0, elements(dims)), dims);
 };
 
 /** Copies rows 0 up to `nRow` of a state `[B, n, nCtx, d]` from each sequence's parent, all at once. */
 const copyRows = (state: OrtTensor, parents: readonly number[], nRow: number): void => {
   const [, nHead, nCtx, d] = state.dims as [number, number, number, number];
-  const data = state.data as Float32Array;
+  const data = state.data as StateData;
   const at = (s: number, h: number) => (s * nHead + h) * nCtx * d;
   for (let h = 0; h < nHead; h++) {
     const rows = new Map([...new Set(parents)].map((p) => [p, data.slice(at(p, h), at(p, h) + nRow * d)]));
     parents.forEach((parent, s) => {
-      if (parent !== s) data.set(rows.get(parent) as Float32Array, at(s, h));
+      if (parent !== s) data.set(rows.get(parent) as StateData, at(s, h));
     });
   }
 };
@@ -284,7 +323,7 @@ const copyRows = (state: OrtTensor, parents: readonly number[], nRow: number): v
 const writeRows = (state: OrtTensor, rows: OrtTensor, positions: HostTensor): void => {
   const [nSeq, nHead, nToken, d] = rows.dims as [number, number, number, number];
   const nCtx = state.dims[2] as number;
-  const [from, to] = [rows.data as Float32Array, state.data as Float32Array];
+  const [from, to] = [rows.data as StateData, state.data as StateData];
   for (let s = 0; s < nSeq; s++) {
     for (let h = 0; h < nHead; h++) {
       for (let t = 0; t < nToken; t++) {

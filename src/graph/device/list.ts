@@ -81,15 +81,27 @@ const probe = async ({ provider, index }: Asked, isBuilt: boolean, cacheFolder: 
   if (!isBuilt) return device({ kind: 'absent' });
   if (provider === 'webgpu' && index > 0)
     return device({ kind: 'failing', why: 'the runtime chooses the adapter, and only one' });
+  const why = await startWith({ provider, index }, false, cacheFolder);
+  if (why !== undefined) return device({ kind: 'failing', why });
+  const hasHalves = (await startWith({ provider, index }, true, cacheFolder)) === undefined;
+  return { ...device({ kind: 'available' }), hasHalves };
+};
+
+/** Why a provider does not run one operation, in float16 or float32; undefined when it does. */
+const startWith = async (
+  { provider, index }: Asked,
+  halves: boolean,
+  cacheFolder: string,
+): Promise<string | undefined> => {
   const g = new GraphBuilder('probe');
   g.output('y', silu(g, g.input('x', 'f32', [1])));
-  const program = lower(g.build(), { provider, compute: 'f32', fused: true }, {});
+  const program = lower(g.build(), { provider, compute: 'f32', fused: true, halves }, {});
   const files = await writeProgram(program, cacheFolder);
   try {
     const { onnx: _onnx, initializers: _initializers, ...plain } = program;
-    const options = { model: files.model, program: plain, provider, index, threads: 1 };
-    const why = await start({ options, inputs: { x: { dims: [1], values: [1] } } });
-    return device(why === undefined ? { kind: 'available' } : { kind: 'failing', why });
+    // That the processor takes over says nothing of the device.
+    const options = { model: files.model, program: plain, provider, index, threads: 1, strict: halves };
+    return await start({ options, inputs: { x: { dims: [1], values: [1] } } });
   } finally {
     await files.remove();
   }

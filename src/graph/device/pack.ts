@@ -11,17 +11,15 @@ import { rm, statfs } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { InferenceSession } from 'onnxruntime-node';
-import type { NamedType } from '../lower/emitter.ts';
 import type { Program } from '../lower/lower.ts';
-import type { Sizes } from '../tensor.ts';
-import { elements } from '../tensor.ts';
 import { builtFile } from './built-file.ts';
 import { sumFile } from './checksums.ts';
-import type { EngineProgram, HostTensor } from './engine.ts';
+import type { EngineProgram } from './engine.ts';
 import { Engine } from './engine.ts';
 import { newFolder } from './files.ts';
 import type { KeptProgram } from './kept.ts';
 import { evict, keep } from './kept.ts';
+import { sampleInputs } from './sample.ts';
 
 /** Where a packed form is kept. */
 interface PackPlace {
@@ -127,8 +125,7 @@ const writePacked = async (model: string, folder: string): Promise<void> => {
 const answer = async (model: string, program: EngineProgram): Promise<Uint8Array> => {
   const engine = await Engine.open({ model, program, provider: 'cpu', index: 0, threads: 1 });
   try {
-    const inputs = program.inputs.map((input) => [input.name, sample(input, program.sizes)] as const);
-    const outputs = await engine.run(Object.fromEntries(inputs));
+    const outputs = await engine.run(sampleInputs(program));
     return Buffer.concat(
       program.outputs.map(({ name }) => {
         const data = outputs[name]?.data;
@@ -138,14 +135,4 @@ const answer = async (model: string, program: EngineProgram): Promise<Uint8Array
   } finally {
     await engine.close();
   }
-};
-
-/** An input with every open dimension 1. */
-const sample = ({ dtype, shape }: NamedType, sizes: Sizes): HostTensor => {
-  const dims = shape.map((dim) => (typeof dim === 'number' ? dim : (sizes[dim] ?? 1)));
-  const n = elements(dims);
-  if (dtype === 'f32') return { dtype, dims, data: Float32Array.from({ length: n }, (_, i) => Math.sin(i)) };
-  if (dtype === 'i64') return { dtype, dims, data: new BigInt64Array(n) };
-  if (dtype === 'i32') return { dtype, dims, data: new Int32Array(n) };
-  return { dtype, dims, data: dtype === 'f16' ? new Uint16Array(n) : new Uint8Array(n) };
 };

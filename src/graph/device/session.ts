@@ -8,6 +8,8 @@ import { runtimeCause } from './cause.ts';
 import type { Device } from './device.ts';
 import { deviceId } from './device.ts';
 import type { EngineOptions, HostTensor, Inputs } from './engine.ts';
+import type { Fallback } from './fallbacks.ts';
+import { FALLS_BACK } from './fallbacks.ts';
 import type { ProgramFiles, Progress } from './files.ts';
 import { writeProgram } from './files.ts';
 import { buffersOf } from './host-tensor.ts';
@@ -44,6 +46,8 @@ export interface Opening {
   /** Starting the engine and loading the program. */
   readonly createMs: number;
   readonly wereKept: boolean;
+  /** What of each run the device leaves to the processor. */
+  readonly fallbacks: readonly Fallback[];
 }
 
 export interface RunOptions {
@@ -86,6 +90,12 @@ export const openSession = async (program: Program, device: Device, options: Ses
     port = await start(program, device, kept?.model ?? files.model, options);
   } catch (error) {
     await remove();
+    if (messageOf(error).includes(FALLS_BACK))
+      throw new UserError(
+        'device',
+        `device '${deviceId(device)}' lacks some of the model's operations`,
+        'without --strict-device the processor does these',
+      );
     const hint = 'use --device cpu, or --list-devices to see what this machine has';
     throw new UserError(
       'device',
@@ -105,9 +115,14 @@ export const openSession = async (program: Program, device: Device, options: Ses
   return sessionOf(program, port, opening, removeLate ? files.remove : undefined);
 };
 
-const sessionOf = (program: Program, port: Engine, opening: Opening, afterwards?: () => Promise<void>): Session => ({
+const sessionOf = (
+  program: Program,
+  port: Engine,
+  opening: Omit<Opening, 'fallbacks'>,
+  afterwards?: () => Promise<void>,
+): Session => ({
   program,
-  opening,
+  opening: { ...opening, fallbacks: port.fallbacks },
   run: async (inputs, { parents } = {}) =>
     (await port.ask({ kind: 'run', inputs, ...(parents && { parents }) })) as Record<string, HostTensor>,
   hold: async (inputs) => {
@@ -128,17 +143,14 @@ const start = async (program: Program, device: Device, model: string, options: S
   const port = new Engine(device);
   const { onnx: _onnx, initializers: _initializers, ...plain } = program;
   try {
-    await port.ask({
-      kind: 'open',
-      options: {
-        model,
-        program: plain,
-        provider: device.provider,
-        index: device.index,
-        threads: options.threads,
-        ...(options.profilePrefix && { profilePrefix: options.profilePrefix }),
-        ...(options.strict && { strict: true }),
-      } satisfies EngineOptions,
+    await port.open({
+      model,
+      program: plain,
+      provider: device.provider,
+      index: device.index,
+      threads: options.threads,
+      ...(options.profilePrefix && { profilePrefix: options.profilePrefix }),
+      ...(options.strict && { strict: true }),
     });
     return port;
   } catch (error) {
@@ -195,6 +207,8 @@ interface Waiting {
 
 /** Questions to the worker and their answers, in order. */
 class Engine {
+  /** Known when a program is open. */
+  fallbacks: readonly Fallback[] = [];
   readonly #worker: Worker;
   readonly #waiting: Waiting[] = [];
 
@@ -207,6 +221,10 @@ class Engine {
     });
     this.#worker.on('error', (error) => this.#failAll(error as Error));
     this.#worker.on('exit', () => this.#failAll(new Error('the engine has stopped')));
+  }
+
+  async open(options: EngineOptions): Promise<void> {
+    this.fallbacks = (await this.ask({ kind: 'open', options })) as readonly Fallback[];
   }
 
   ask(request: Request, transfer: readonly ArrayBuffer[] = []): Promise<unknown> {

@@ -30,7 +30,7 @@ const answer = async (request: Request): Promise<unknown> => {
     case 'open':
       profiles = request.options.profilePrefix !== undefined;
       engine = await Engine.open(request.options);
-      return undefined;
+      return engine.fallbacks;
     case 'hold':
       opened().hold(request.inputs);
       return undefined;

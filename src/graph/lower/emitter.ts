@@ -44,7 +44,7 @@ export interface OnnxNode {
 /** A small constant that stays inside the model. */
 export interface Constant {
   readonly name: string;
-  readonly dtype: 'i64' | 'i32' | 'f32';
+  readonly dtype: 'i64' | 'i32' | 'f32' | 'f16';
   readonly dims: readonly number[];
   readonly values: readonly number[];
 }

@@ -5,6 +5,8 @@ import type { CacheSpec } from './cache-plan.ts';
 import type { NamedType, OnnxNode, Value } from './emitter.ts';
 import { Emitter } from './emitter.ts';
 import { findFusions } from './fuse.ts';
+import type { Parts } from './halve.ts';
+import { halve } from './halve.ts';
 import type { InitializerGroup, InitializerView } from './initializers.ts';
 import type { StoredInitializer } from './onnx.ts';
 import { onnxModel } from './onnx.ts';
@@ -71,20 +73,30 @@ export const lower = (graph: Graph, target: Target, sizes: Sizes): Program => {
     return { name, dtype: tensor.dtype, shape: tensor.shape };
   });
 
-  const cache = o.cache.spec();
-  const stop = cache?.fused && target.provider !== 'webgpu' ? o.emptySequence() : undefined;
-  const { placed, weightBytes } = place(o.groups);
-  const used = namesIn(o.nodes);
+  const plan = o.cache.spec();
+  const stop = plan?.fused && target.provider !== 'webgpu' ? o.emptySequence() : undefined;
+  const emitted: Parts = {
+    nodes: o.nodes,
+    inputs: o.inputs,
+    outputs: [...outputs, ...(plan?.states ?? []).map((s) => s.next)],
+    constants: o.constants,
+    groups: o.groups,
+    cache: plan,
+  };
+  const parts = target.halves ? halve(emitted) : emitted;
+  const { cache } = parts;
+  const { placed, weightBytes } = place(parts.groups);
+  const used = namesIn(parts.nodes);
   const kept = new Set([...(cache?.states ?? []).map((s) => s.name), cache?.fused?.last, cache?.fused?.nKv]);
   return {
     name: graph.name,
     onnx: onnxModel({
       name: graph.name,
-      nodes: o.nodes,
-      inputs: o.inputs,
+      nodes: parts.nodes,
+      inputs: parts.inputs,
       ...(stop && { sequence: stop }),
-      outputs: [...outputs, ...(cache?.states ?? []).map((s) => s.next)],
-      constants: o.constants,
+      outputs: parts.outputs,
+      constants: parts.constants,
       initializers: withViews(
         placed.flatMap((group) => group.parts),
         o.views,
@@ -92,7 +104,7 @@ export const lower = (graph: Graph, target: Target, sizes: Sizes): Program => {
     }),
     initializers: placed,
     weightBytes,
-    inputs: o.inputs.filter((input) => !kept.has(input.name)),
+    inputs: parts.inputs.filter((input) => !kept.has(input.name)),
     outputs,
     ...(cache && { cache }),
     ...(stop && { stop }),

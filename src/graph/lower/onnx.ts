@@ -21,6 +21,7 @@ import {
 } from 'onnx-buf';
 import type { DType } from '../tensor.ts';
 import type { Attribute, Constant, NamedType, OnnxNode } from './emitter.ts';
+import { halvesOf } from './halves.ts';
 import type { Initializer, StoredDType } from './initializers.ts';
 
 /** The file beside the model that holds its weights. */
@@ -155,6 +156,7 @@ const arrayOf = {
   i64: (values: readonly number[]) => BigInt64Array.from(values, BigInt),
   i32: (values: readonly number[]) => Int32Array.from(values),
   f32: (values: readonly number[]) => Float32Array.from(values),
+  f16: (values: readonly number[]) => halvesOf(Float32Array.from(values)),
 };
 
 const constant = ({ name, dtype, dims, values }: Constant): TensorProto => {

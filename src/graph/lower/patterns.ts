@@ -1,7 +1,7 @@
 /** Shapes that fusions look for, and how they emit the products inside. */
 import type { AnyOp } from '../op.ts';
 import { WEIGHT } from '../ops/leaves.ts';
-import { BIAS, LINEAR } from '../ops/matmul.ts';
+import { ADAPTER, BIAS, LINEAR, lowerAdapter } from '../ops/matmul.ts';
 import type { Tensor } from '../tensor.ts';
 import type { WeightRef } from '../weights.ts';
 import type { Computed, Emitter, Value } from './emitter.ts';
@@ -33,28 +33,45 @@ export const input = (x: Tensor, i: number): Tensor => {
 };
 export const onlyUser = (x: Tensor, users: Users): boolean => users.get(x)?.length === 1;
 
-/** x W^T, maybe plus a bias. */
+/** x W^T, maybe plus a bias, maybe plus what adapters add. */
 export interface LinearPattern {
   readonly x: Tensor;
   readonly weight: WeightRef;
   readonly weightTensor: Tensor;
   readonly bias?: Tensor;
+  readonly adapters: readonly Tensor[];
   readonly covers: readonly Tensor[];
 }
 
 export const linearPattern = (y: Tensor): LinearPattern | undefined => {
+  if (is(y, ADAPTER)) {
+    const inner = linearPattern(input(y, 0));
+    const isOfSame = inner?.x === input(y, 1);
+    return inner && isOfSame ? { ...inner, adapters: [...inner.adapters, y], covers: [...inner.covers, y] } : undefined;
+  }
   if (is(y, BIAS)) {
     const inner = linearPattern(input(y, 0));
-    return inner && !inner.bias ? { ...inner, bias: input(y, 1), covers: [...inner.covers, y] } : undefined;
+    return inner && !inner.bias && inner.adapters.length === 0
+      ? { ...inner, bias: input(y, 1), covers: [...inner.covers, y] }
+      : undefined;
   }
   if (!is(y, LINEAR)) return undefined;
   const weightTensor = input(y, 1);
-  return { x: input(y, 0), weightTensor, weight: weightTensor.attrs as WeightRef, covers: [y] };
+  return { x: input(y, 0), weightTensor, weight: weightTensor.attrs as WeightRef, adapters: [], covers: [y] };
 };
 
 /** As few products as the forms of the weights allow for several layers; each layer's part is split off. */
-export const emitLinears = (o: Emitter, layers: readonly LinearPattern[], valueAt: ValueAt): Computed[] =>
-  stacks(o, layers).flatMap((stack) => emitStack(o, stack, valueAt));
+export const emitLinears = (o: Emitter, layers: readonly LinearPattern[], valueAt: ValueAt): Computed[] => {
+  const products = stacks(o, layers).flatMap((stack) => emitStack(o, stack, valueAt));
+  return products.map((y, i) => adapted(o, y, layers[i]?.adapters ?? [], valueAt));
+};
+
+/** A layer's product with what its adapters add. */
+const adapted = (o: Emitter, y: Computed, adapters: readonly Tensor[], valueAt: ValueAt): Computed =>
+  adapters.reduce((sum, adapter) => {
+    const [x, down, up] = [1, 2, 3].map((i) => valueAt(input(adapter, i))) as [Value, Value, Value];
+    return lowerAdapter(o, [sum, x, down, up], adapter.attrs as { scale: number }, adapter.shape.length);
+  }, y);
 
 /** Neighbours of the same input and form together, in order. */
 const stacks = (o: Emitter, layers: readonly LinearPattern[]): LinearPattern[][] => {

@@ -13,6 +13,8 @@ export type Compute = 'f32' | 'block' | 'int8';
 export interface Target {
   readonly provider: Provider;
   readonly compute: Compute;
+  /** Whether activations, caches and weights that are no integers are float16 instead of float32. */
+  readonly halves?: boolean;
   /** Whether kernels for whole patterns may be used; the plain form must give the same values. */
   readonly fused: boolean;
 }

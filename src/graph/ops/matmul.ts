@@ -1,6 +1,7 @@
 /** Products with weights. Which kernel and which form of the weight is the emitter's choice, by target. */
 import type { GraphBuilder } from '../builder.ts';
-import { expectRank, op } from '../op.ts';
+import type { Computed, Emitter, Value } from '../lower/emitter.ts';
+import { expectRank, expectShape, op, type Tuple } from '../op.ts';
 import type { Dim, Tensor } from '../tensor.ts';
 import { size } from '../tensor.ts';
 import type { HeadLinear, Linear } from '../weights.ts';
@@ -67,11 +68,15 @@ export const HEAD_LINEAR = op<2, { isTurned: boolean }>({
   flops: ([x], y) => 2 * y.size * (x.dims.at(-1) ?? 0),
 });
 
-/** x times a layer's weight, plus its bias where it has one. The node is named after the weight. */
-export const linear = (g: GraphBuilder, x: Tensor, { weight, bias }: Linear): Tensor => {
+/** x times a layer's weight, plus its bias and its adapters where it has them. The node is named after the weight. */
+export const linear = (g: GraphBuilder, x: Tensor, { weight, bias, adapters = [] }: Linear): Tensor => {
   const label = weight.name.replace(/^(.*\.)?([^.]+)\.weight(\[.*\])?$/, '$2$3');
   const y = g.add(LINEAR, [x, g.weight(weight)], undefined, label);
-  return bias ? g.add(BIAS, [y, g.weight(bias)], undefined) : y;
+  const biased = bias ? g.add(BIAS, [y, g.weight(bias)], undefined) : y;
+  return adapters.reduce(
+    (sum, a) => g.add(ADAPTER, [sum, x, g.weight(a.down), g.weight(a.up)], { scale: a.scale }),
+    biased,
+  );
 };
 
 /** Adds a layer's bias `[nOut]` to every row. */
@@ -84,6 +89,32 @@ export const BIAS = op<2>({
   lower: (o, [x, bias]) => o.node('Add', [x, bias]),
   flops: (_, y) => y.size,
 });
+
+/**
+ * What a low-rank adapter adds to a product y `[..., nOut]` of x `[..., nIn]`: x times the transposes of down
+ * `[rank, nIn]` and of up `[nOut, rank]`, scaled. Two thin products: the stored weight stays as it is.
+ */
+export const ADAPTER = op<4, { scale: number }>({
+  name: 'adapter',
+  infer([y, x, down, up]) {
+    expectShape(down, [size(down, 0), size(x, -1)], 'down');
+    expectShape(up, [size(y, -1), size(down, 0)], 'up');
+    return { dtype: y.dtype, shape: y.shape };
+  },
+  lower: (o, inputs, attrs, [type]) => lowerAdapter(o, inputs, attrs, type.shape.length),
+  flops: ([y, x, down]) => 2 * (down.dims[0] ?? 0) * (x.size + y.size) + 2 * y.size,
+});
+
+/** @param rank axes of x */
+export const lowerAdapter = (
+  o: Emitter,
+  [y, x, down, up]: Tuple<Value, 4>,
+  { scale }: { readonly scale: number },
+  rank: number,
+): Computed => {
+  const added = o.product(o.product(x, [down], rank), [up], rank);
+  return o.node('Add', [y, o.node('Mul', [added, o.f32([scale])])]);
+};
 
 export const expertLinear = (g: GraphBuilder, x: Tensor, weight: Tensor, ids: Tensor): Tensor =>
   g.add(EXPERT_LINEAR, [x, weight, ids], undefined);

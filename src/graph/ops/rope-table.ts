@@ -15,6 +15,8 @@ export type RopeScaling =
       readonly nCtxOrig: number;
       readonly betaFast: number;
       readonly betaSlow: number;
+      /** How much of what is kept as trained is kept indeed: 1 all of it, 0 nothing. */
+      readonly extFactor: number;
       /** What cosines and sines are multiplied by: 1 + 0.1 ln(factor) in Llama's YaRN, 1 in DeepSeek's. */
       readonly magnitude: number;
     };
@@ -42,11 +44,11 @@ export const ropeFrequencies = (table: RopeTable, factors?: Float32Array): Float
 };
 
 /** How much of a frequency is kept as trained: 1 for the fast ones, 0 for those slower than the original context. */
-const yarnRamp = ({ nRot, base }: RopeTable, y: { nCtxOrig: number; betaFast: number; betaSlow: number }) => {
+const yarnRamp = ({ nRot, base }: RopeTable, y: RopeScaling & { kind: 'yarn' }) => {
   const dim = (turns: number): number => (nRot * Math.log(y.nCtxOrig / (turns * 2 * Math.PI))) / (2 * Math.log(base));
   const low = Math.max(0, Math.floor(dim(y.betaFast)));
   const high = Math.min(nRot - 1, Math.ceil(dim(y.betaSlow)));
-  return (i: number): number => 1 - Math.min(1, Math.max(0, (i - low) / Math.max(0.001, high - low)));
+  return (i: number): number => y.extFactor * (1 - Math.min(1, Math.max(0, (i - low) / Math.max(0.001, high - low))));
 };
 
 /** The cosines, or the sines, of all positions: `[nCtx, nRot / 2]`. */

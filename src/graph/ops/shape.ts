@@ -150,10 +150,13 @@ export const PREPEND = op<2>({
     if (size(rows, -1) !== size(x, -1)) throw new Error(`rows of ${size(rows, -1)} before rows of ${size(x, -1)}`);
     return { dtype: x.dtype, shape: withDim(x.shape, 1, leadingRows(rows) + size(x, 1)) };
   },
-  lower(o, [x, rows], _, [, type]) {
-    const nSeq = o.node('Slice', [o.node('Shape', [x]), o.i64([0]), o.i64([1])]);
-    const shape = o.node('Concat', [nSeq, o.i64([leadingRows(type), size(type, -1)])], { axis: 0 });
-    return o.node('Concat', [o.node('Expand', [rows, shape]), x], { axis: 1 });
+  lower(o, [x, rows], _, [stream]) {
+    // A reshape is what the runtime does not carry a transpose across: images come turned, and every layer would be.
+    const upright = o.node('Reshape', [x, o.i64([0, size(stream, 1), size(stream, 2)])]);
+    // As many sequences as x has, said without its shape: GPUs leave arithmetic with shapes to the processor.
+    const row = o.node('Slice', [upright, o.i64([0]), o.i64([1]), o.i64([1])]); // [B, 1, d]
+    const zeros = o.node('Mul', [row, o.f32([0])]);
+    return o.node('Concat', [o.node('Add', [zeros, rows]), upright], { axis: 1 });
   },
 });
 
