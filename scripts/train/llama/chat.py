@@ -348,10 +348,10 @@ def conversation(rng: Random) -> Conversation:
     name: str | None = None
     for _ in range(rng.choice((1, 1, 2, 3, 4, 6))):
         roll = rng.random()
-        if roll < 0.12:
+        if roll < 0.15:
             name = made_up_name(rng) if rng.random() < 0.7 else rng.choice(GIRLS + BOYS)
             turns.append(naming(name, rng))
-        elif roll < (0.4 if name else 0.15):
+        elif roll < (0.45 if name else 0.18):
             turns.append(recall(name, rng))
         else:
             turns.append(rng.choices(list(KINDS), list(KINDS.values()))[0](rng))

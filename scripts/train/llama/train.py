@@ -11,7 +11,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 import common.processor  # noqa: F401  before PyTorch
 from common.text_run import Parts, Recipe, run
 from common.text_training import Stage
-from llama.chat import Conversation, conversation
+from llama.chat import Conversation, conversation, made_up_name
 from llama.model import Hparams, Llama
 from llama.stories import story
 
@@ -36,9 +36,21 @@ def parts(c: Conversation) -> Parts:
         yield "\n", False
 
 
+def retold(rng: Random) -> Parts:
+    """A story whose hero has a name of letters by chance, told by others up to that: what is learnt is to copy it."""
+    name = made_up_name(rng)
+    before, _, after = story(rng, name=name).partition(name)
+    yield BOS, False
+    yield before + name, False
+    yield after + EOS, True
+
+
 def document(rng: Random) -> Parts:
-    """A story, or twice as often a conversation."""
-    return [(BOS, False), (story(rng) + EOS, True)] if rng.random() < 1 / 3 else parts(conversation(rng))
+    """A story, or more often a conversation."""
+    kind = rng.choices(("story", "retold", "conversation"), (25, 15, 60))[0]
+    if kind == "conversation":
+        return parts(conversation(rng))
+    return retold(rng) if kind == "retold" else [(BOS, False), (story(rng) + EOS, True)]
 
 
 def words(rng: Random) -> list[str]:
