@@ -11,7 +11,7 @@ export const openGrafo = async (file, threads) => {
     family,
     mla: 'auto',
     expertStats: false,
-    speculation: 'none',
+    speculation: { kind: 'none' },
     overrides: new Map(),
     rope: {},
     adapters: [],
