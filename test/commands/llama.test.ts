@@ -421,6 +421,7 @@ describe('help', () => {
   });
 
   it.each([
+    'demo',
     'llama',
     'deepseek',
     'vit',
