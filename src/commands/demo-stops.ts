@@ -27,8 +27,8 @@ export const stops: readonly Stop[] = [
   {
     name: 'vit',
     title: 'A Vision Transformer says what a picture shows',
-    words: ['vit', '-q', '-k', '3', 'demo/samples/yellow-star.png'],
-    picture: 'demo/samples/yellow-star.png',
+    words: ['vit', '-q', '-k', '3', 'demo/samples/red-fish.png'],
+    picture: 'demo/samples/red-fish.png',
     further: 'It was trained on twelve things in six colours; see demo/vit.md',
   },
   {

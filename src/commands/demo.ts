@@ -14,14 +14,14 @@ import { hasColours, onClosedPipe, write } from './terminal.ts';
 const root = fileURLToPath(new URL('../../', import.meta.url));
 
 /** Columns of a picture: little enough to leave the words around it on the screen. */
-const PICTURE_COLUMNS = 32;
+const PICTURE_COLUMNS = 24;
 
 export const demoCommand = command({
   operands: 'STOP',
   options: {},
   examples: [
     ['grafo demo', 'all of it'],
-    [`grafo demo vit whisper`, `these stops alone; all: ${stops.map(({ name }) => name).join(' ')}`],
+    ['grafo demo vit whisper', `these stops alone; all: ${stops.map(({ name }) => name).join(' ')}`],
   ],
   async run(_, words) {
     const chosen = words.length > 0 ? words.map(stopNamed) : stops;

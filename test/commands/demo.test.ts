@@ -37,7 +37,7 @@ describe('grafo demo', () => {
     const pty = openPty(['demo', 'vit', 'deepseek'], { rows: 60 });
     expect(await pty.ended).toBe(0);
     const screen = pty.screen();
-    expect(screen).toMatch(/\(1 of 2\)\n\$ grafo vit .*\n(▀{32}\n){16} > yellow star : /);
+    expect(screen).toMatch(/\(1 of 2\)\n\$ grafo vit .*\n(▀{24}\n){12} > red fish : /);
     expect(screen).toMatch(/\(2 of 2\)\n\$ grafo deepseek .*\n(.*\n)+58 \+ 67 = \d+/);
     for (const { title, further } of [stopNamed('vit'), stopNamed('deepseek')]) {
       expect(screen).toContain(title);
