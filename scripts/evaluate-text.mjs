@@ -1,6 +1,7 @@
 /**
  * Asks a model the questions of an examination and counts right answers; and has it write stories, and counts sound ones.
- * An examination comes on stdin, a JSON object a line: {"turns": ["Hello", ...], "answer": "..."} or {"opening": "One day"}.
+ * An examination comes on stdin, a JSON object a line:
+ *   {"kind": "sums", "turns": ["Hello", ...], "answer": "..."} or {"kind": "stories", "opening": "One day"}
  * Build first: npm run build; then:
  *   python3 scripts/train/llama/examination.py --seed 1000 --count 400 | node scripts/evaluate-text.mjs demo/llama.gguf
  */
@@ -34,12 +35,14 @@ const model = await openText(file, {
   speculation: 'none',
   expertStats: false,
   overrides: new Map(),
+  adapters: [],
   rope: {},
   nCtx: 0,
   wish: { kind: 'named', provider: 'cpu', index: 0 },
   strictDevice: false,
   threads: 1,
   compute: 'auto',
+  activations: 'auto',
   fused: true,
   cache: true,
   notice: (line) => console.error(line),
@@ -62,7 +65,7 @@ const write = (prompt, seed) =>
     special: false,
     whenFull: { kind: 'end' },
     thoughts: { budget: -1 },
-  }).write(prompt, { signal, hear: async () => undefined });
+  }).write(prompt, { signal, hear: async () => undefined, tell: () => undefined });
 
 /** The last answer of a conversation whose earlier turns the model answers, too. */
 const converse = async (turns, seed) => {
@@ -92,15 +95,18 @@ const examination = (await text(process.stdin))
   .trim()
   .split('\n')
   .map((line) => JSON.parse(line));
-const right = { answers: 0, stories: 0 };
-const asked = { answers: 0, stories: 0 };
-for (const [i, { turns, answer, opening }] of examination.entries()) {
+/** By kind: how many there were, and how many of them were right. */
+const tally = new Map();
+const count = (kind, isRight) => {
+  const { n, right } = tally.get(kind) ?? { n: 0, right: 0 };
+  tally.set(kind, { n: n + 1, right: right + Number(isRight) });
+};
+for (const [i, { kind, turns, answer, opening }] of examination.entries()) {
   const seed = Number(values.seed) + i;
   if (opening === undefined) {
     const written = await converse(turns, seed);
     const isRight = written.text.trim() === answer;
-    asked.answers++;
-    right.answers += Number(isRight);
+    count(kind, isRight);
     if (!isRight || values.verbose)
       console.log(`${isRight ? 'right' : 'WRONG'}: ${turns.join(' / ')} -> ${written.text}`);
     if (!isRight) console.log(`       expected: ${answer}${written.reasoning ? `\n${written.reasoning}` : ''}`);
@@ -108,11 +114,11 @@ for (const [i, { turns, answer, opening }] of examination.entries()) {
     const written = await write(tokenizer.encode(opening), seed);
     const story = opening + written.text;
     const fault = faultOf(story, written.finish);
-    asked.stories++;
-    right.stories += Number(fault === undefined);
+    count(kind, fault === undefined);
     if (fault || values.verbose) console.log(`${fault ? `FAULT ${fault}:` : 'sound:'} ${story}\n`);
   }
 }
 await model.close();
-for (const [what, n] of Object.entries(asked))
-  if (n > 0) console.log(`${what}: ${right[what]} of ${n} (${((100 * right[what]) / n).toFixed(1)} %)`);
+for (const [kind, { n, right }] of tally) console.log(`${kind}: ${right} of ${n}`);
+const [n, right] = [...tally.values()].reduce(([n, right], t) => [n + t.n, right + t.right], [0, 0]);
+console.log(`all: ${right} of ${n} (${((100 * right) / n).toFixed(1)} %)`);

@@ -126,21 +126,40 @@ describe('the deepseek of demo/', () => {
   /** Whether the training held this sum out, by the rule of scripts/train/deepseek/sums.py. */
   const isHeldOut = (sum: string): boolean => createHash('sha256').update(sum).digest()[0]! % 10 === 0;
 
-  it('thinks aloud, and gets 38 of 40 sums right that it never met', async () => {
-    const sums = Array.from({ length: 2000 }, (_, i) => {
-      const [a, b] = [(i * 389 + 57) % 1000, (i * 151 + 7) % 1000];
-      return i % 2 === 0 || a < b ? { sum: `${a} + ${b}`, result: a + b } : { sum: `${a} - ${b}`, result: a - b };
+  it('thinks aloud, and gets 38 of 40 sums, differences and products right that it never met', async () => {
+    const wordings = ['What is {}?', 'Calculate {}', '{} =', 'how much is {}?', '{}'];
+    const problems = Array.from({ length: 2000 }, (_, i) => {
+      const [a, b, digit] = [(i * 389 + 57) % 1000, (i * 151 + 7) % 1000, 2 + (i % 8)];
+      if (i % 3 === 0) return { sum: `${a} + ${b}`, result: a + b };
+      if (i % 3 === 1) return { sum: `${Math.max(a, b)} - ${Math.min(a, b)}`, result: Math.abs(a - b) };
+      return { sum: `${a % 100} * ${digit}`, result: (a % 100) * digit };
     })
       .filter(({ sum }) => isHeldOut(sum))
       .slice(0, 40);
-    const written = await withAuthor(deepseek, sums.length, ({ chat, write }) =>
-      write(sums.map(({ sum }) => chat(`What is ${sum}?`))),
+    const written = await withAuthor(deepseek, problems.length, ({ chat, write }) =>
+      write(problems.map(({ sum }, i) => chat(wordings[i % wordings.length]!.replace('{}', sum)))),
     );
     const right = written.filter(({ text }, i) => {
       const pieces = thoughtSplitter(false).push(text);
       expect(pieces[0]?.kind, text).toBe('thought');
-      return pieces.some((p) => p.kind === 'text' && p.text === `${sums[i]!.sum} = ${sums[i]!.result}.`);
+      return pieces.some((p) => p.kind === 'text' && p.text === `${problems[i]!.sum} = ${problems[i]!.result}.`);
     });
     expect(right.length, written.map(({ text }) => text).join('\n\n')).toBeGreaterThanOrEqual(38);
+  });
+
+  it('solves little stories, and says kindly what it has not learnt', async () => {
+    const table: readonly (readonly [message: string, answer: RegExp])[] = [
+      ['Tom has 120 coins and gives 45 to Mia. How many coins does Tom have left?', /<\/think>\nThe answer is 75\.$/],
+      ['There are 24 pears in a box. How many pears are in 6 boxes?', /<\/think>\nThe answer is 144\.$/],
+      ['Hello', /<\/think>\nHello! I can add/],
+      ['What is the capital of France?', /<\/think>\nI am sorry, I only know sums\./],
+    ];
+    const answers = await withAuthor(deepseek, table.length, ({ chat, write }) =>
+      write(table.map(([message]) => chat(message))),
+    );
+    for (const [i, [message, answer]] of table.entries()) {
+      expect(answers[i]!.text, message).toMatch(answer);
+      expect(answers[i]!.ends).toBe(true);
+    }
   });
 });

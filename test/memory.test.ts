@@ -29,7 +29,7 @@ const text: OpenOptions = {
   ...place,
   family: 'llama',
   mla: 'auto',
-  speculation: 'none',
+  speculation: { kind: 'none' },
   expertStats: false,
   overrides: new Map(),
   rope: {},

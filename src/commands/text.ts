@@ -18,7 +18,7 @@ import type { LogitsFile } from './logits-file.ts';
 import { createLogitsFile } from './logits-file.ts';
 import { reportMemory } from './memory.ts';
 import { modelPath, openHeader } from './model-source.ts';
-import type { OpenOptions, TextModelFile } from './open.ts';
+import type { OpenOptions, SpeculationWish, TextModelFile } from './open.ts';
 import { openText, textMemory } from './open.ts';
 import { physicalCores } from './options.ts';
 import { parseOverrides } from './override-kv.ts';
@@ -76,7 +76,7 @@ const openOptions = (flags: LlamaFlags, family: TextFamily, notice: (line: strin
   return {
     family,
     mla: flags.mla,
-    speculation: flags['spec-type'],
+    speculation: speculationOf(flags),
     expertStats: flags['expert-stats'],
     overrides: new Map(flags['override-kv'].flatMap((text) => [...parseOverrides(text)])),
     rope: flags,
@@ -93,6 +93,12 @@ const openOptions = (flags: LlamaFlags, family: TextFamily, notice: (line: strin
     notice,
     detail: (line) => flags.verbose && notice(line),
   };
+};
+
+const speculationOf = (flags: LlamaFlags): SpeculationWish => {
+  const kind = flags['spec-type'];
+  if (kind !== 'ngram-simple') return { kind };
+  return { kind, sizeN: flags['spec-ngram-size-n'], sizeM: flags['spec-ngram-size-m'] };
 };
 
 /** What the model would take of memory; nothing but its header is read. */

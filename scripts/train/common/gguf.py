@@ -6,12 +6,12 @@ from typing import Mapping, Sequence
 import numpy as np
 
 from common.bpe import Tokenizer
+from common.quants import BLOCK, TYPE_IDS, TensorType, encoded
 
 Value = bool | int | float | str | Sequence[int] | Sequence[float] | Sequence[str]
 
 U32, I32, F32, BOOL, STRING, ARRAY = 4, 5, 6, 7, 8, 9
 ALIGNMENT = 32
-TENSOR_TYPES = {"f32": 0, "q8_0": 8}
 NORMAL, CONTROL, USER_DEFINED = 1, 3, 4
 
 
@@ -41,19 +41,9 @@ def metadata_value(value: Value) -> bytes:
     return struct.pack("<IIQ", ARRAY, items[0][0], len(items)) + b"".join(data for _, data in items)
 
 
-def q8_0(x: np.ndarray) -> bytes:
-    """Blocks of 32 weights: a half-precision scale, then 32 signed bytes (ggml's quantize_row_q8_0)."""
-    blocks = x.astype(np.float32).reshape(-1, 32)
-    scale = np.abs(blocks).max(axis=1, keepdims=True) / 127
-    inverse = np.where(scale > 0, 1 / np.where(scale > 0, scale, 1), 0)
-    scaled = blocks * inverse
-    whole = np.trunc(scaled + np.copysign(0.5, scaled)).astype(np.int8)
-    return np.concatenate([scale.astype("<f2").view(np.int8).reshape(-1, 2), whole], axis=1).tobytes()
-
-
-def tensor_type(x: np.ndarray) -> str:
+def tensor_type(x: np.ndarray) -> TensorType:
     """Matrices whose rows are whole blocks become Q8_0; norms stay as they are, and so do the small routers."""
-    return "q8_0" if x.ndim >= 2 and x.shape[-1] % 32 == 0 and x.size >= 4096 else "f32"
+    return "q8_0" if x.ndim >= 2 and x.shape[-1] % BLOCK == 0 and x.size >= 4096 else "f32"
 
 
 def write_gguf(path: Path, metadata: Mapping[str, Value], tensors: Mapping[str, np.ndarray]) -> None:
@@ -62,10 +52,10 @@ def write_gguf(path: Path, metadata: Mapping[str, Value], tensors: Mapping[str, 
     offset = 0
     for name, x in tensors.items():
         kind = tensor_type(x)
-        data = q8_0(x) if kind == "q8_0" else x.astype("<f4").tobytes()
+        data = encoded(x, kind)
         data += bytes(-len(data) % ALIGNMENT)
         axes = x.shape[::-1]
-        head.append(string(name) + struct.pack(f"<I{len(axes)}QIQ", len(axes), *axes, TENSOR_TYPES[kind], offset))
+        head.append(string(name) + struct.pack(f"<I{len(axes)}QIQ", len(axes), *axes, TYPE_IDS[kind], offset))
         body.append(data)
         offset += len(data)
     entries = [string(key) + metadata_value(value) for key, value in metadata.items()]

@@ -1,7 +1,26 @@
-"""The layers that both text models are made of."""
+"""What both text models are made of."""
+import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+
+from common.gguf import Value
+
+
+class TextModel(nn.Module):
+    """From tokens, and which document each belongs to, [B, T], to logits [B, T, nVocab]."""
+
+    def metadata(self) -> dict[str, Value]:
+        """Its architecture, and the keys of that in a GGUF file."""
+        raise NotImplementedError
+
+    def tensors(self) -> dict[str, np.ndarray]:
+        """The weights by their names in GGUF files."""
+        raise NotImplementedError
+
+    def extra_loss(self) -> Tensor | float:
+        """What the last batch costs beside wrong tokens."""
+        return 0.0
 
 
 class RmsNorm(nn.Module):

@@ -1,15 +1,16 @@
-"""Trains a language model on one thread of a processor: packed windows, Muon for matrices and AdamW for the rest."""
+"""Trains a language model on a processor: packed windows, Muon for matrices and AdamW for the rest."""
 import time
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Callable, Iterator
+from typing import Callable, Iterator, Sequence
 
 import numpy as np
 import torch
 import torch.nn.functional as F
-from torch import Tensor, nn
 
-from common.training import Muon
+from common.layers import TextModel
+from common.muon import Muon
+
+RATE_MATRIX, RATE_REST, RATE_EMBD = 0.02, 3e-3, 1e-2
 
 
 @dataclass(frozen=True)
@@ -48,27 +49,24 @@ def windows(documents: Iterator[Document], n_token: int) -> Iterator[tuple[np.nd
 
 
 def train(
-    model: nn.Module,
+    model: TextModel,
     documents: Iterator[Document],
-    stages: list[Stage],
+    stages: Sequence[Stage],
     *,
     n_step: int,
     minutes: float,
+    rate: float,
     save: Callable[[], None],
-    lr_matrix: float = 0.02,
-    lr_rest: float = 3e-3,
-    lr_embd: float = 1e-2,
-    extra_loss: Callable[[], Tensor] | None = None,
 ) -> None:
     """
     Trains in place for `n_step` steps, or as many as fit in the minutes, and saves now and then and at the end. The
-    rates rise for 50 steps; from the middle on they fall to zero.
+    rates, `rate` times those of a first run, rise for 50 steps; from the middle on they fall to zero.
     """
     hidden = [p for n, p in model.named_parameters() if p.ndim >= 2 and not n.startswith(("embd", "head"))]
     rest = [p for n, p in model.named_parameters() if p.ndim < 2 or n.startswith("head")]
     embd = [p for n, p in model.named_parameters() if n.startswith("embd")]
-    groups = [{"params": rest, "lr": lr_rest}, {"params": embd, "lr": lr_embd}]
-    optimizers = [Muon(hidden, lr_matrix), torch.optim.AdamW(groups, betas=(0.9, 0.95), weight_decay=0.0)]
+    groups = [{"params": rest, "lr": RATE_REST}, {"params": embd, "lr": RATE_EMBD}]
+    optimizers = [Muon(hidden, RATE_MATRIX), torch.optim.AdamW(groups, betas=(0.9, 0.95), weight_decay=0.0)]
     rates = [[g["lr"] for g in optimizer.param_groups] for optimizer in optimizers]
     step, progress = 0, 0.0
     losses: list[float] = []
@@ -81,12 +79,11 @@ def train(
             with torch.autocast("cpu", dtype=torch.bfloat16):
                 logits = model(x, document)
             loss = F.cross_entropy(logits.float().flatten(0, 1), y.flatten(), ignore_index=-1)
-            total = loss + extra_loss() if extra_loss else loss
-            total.backward()
+            (loss + model.extra_loss()).backward()
             torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
             for optimizer, own in zip(optimizers, rates):
-                for group, rate in zip(optimizer.param_groups, own):
-                    group["lr"] = rate * min(1, (step + 1) / 50, 2 * (1 - progress))
+                for group, full in zip(optimizer.param_groups, own):
+                    group["lr"] = rate * full * min(1, (step + 1) / 50, 2 * (1 - progress))
                 optimizer.step()
             model.zero_grad(set_to_none=True)
             step += 1
@@ -99,10 +96,3 @@ def train(
                 save()
                 saved = time.monotonic()
     save()
-
-
-def checkpoint(model: nn.Module, path: Path) -> None:
-    """Saves the weights so that a reader never meets half a file."""
-    part = path.with_suffix(".part")
-    torch.save(model.state_dict(), part)
-    part.replace(path)

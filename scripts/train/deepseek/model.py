@@ -7,7 +7,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from common.gguf import Value
-from common.layers import RmsNorm, Rope, SwiGlu, attend, bias, heads, initialise, matrix
+from common.layers import RmsNorm, Rope, SwiGlu, TextModel, attend, bias, heads, initialise, matrix
 
 
 @dataclass(frozen=True)
@@ -101,7 +101,7 @@ class Layer(nn.Module):
         return x + self.ffn(self.ffn_norm(x))
 
 
-class Deepseek2(nn.Module):
+class Deepseek2(TextModel):
     def __init__(self, h: Hparams) -> None:
         super().__init__()
         self.h = h
@@ -118,9 +118,9 @@ class Deepseek2(nn.Module):
             x = layer(x, mask)
         return self.head(self.norm(x))
 
-    def imbalance(self) -> Tensor:
-        """How unevenly the experts of the last batch were asked; 1 a layer at best (Fedus et al. 2021)."""
-        return torch.stack([b.ffn.imbalance for b in self.layers if isinstance(b.ffn, Experts)]).sum()
+    def extra_loss(self) -> Tensor:
+        """A little for how unevenly the experts were asked; 1 a layer at best (Fedus et al. 2021)."""
+        return 0.003 * torch.stack([b.ffn.imbalance for b in self.layers if isinstance(b.ffn, Experts)]).sum()
 
     def metadata(self) -> dict[str, Value]:
         h = self.h
@@ -151,10 +151,9 @@ class Deepseek2(nn.Module):
             "expert_weights_norm": True,
             "expert_weights_scale": 1.0,
         }
-        return {f"deepseek2.{key}": value for key, value in numbers.items()}
+        return {"general.architecture": "deepseek2", **{f"deepseek2.{key}": value for key, value in numbers.items()}}
 
     def tensors(self) -> dict[str, np.ndarray]:
-        """The weights by their names in GGUF files."""
         named = {
             "token_embd.weight": self.embd.weight, "output_norm.weight": self.norm.weight, "output.weight": self.head.weight,
         }

@@ -7,6 +7,7 @@ from typing import Literal
 from common.grammar import expand
 
 Sign = Literal["+", "-", "*"]
+KINDS: dict[Sign, str] = {"+": "sums", "-": "differences", "*": "products"}
 PLACES = ("ones", "tens", "hundreds", "thousands")
 
 
@@ -33,12 +34,12 @@ class Sum:
 
 @dataclass(frozen=True)
 class Problem:
-    """A question, its thoughts and its answer; `result` is the number that the answer must hold."""
+    """A question of some kind, its thoughts and its answer."""
 
+    kind: str
     question: str
     thoughts: str
     answer: str
-    sum: Sum | None = None
 
 
 def digits(n: int, width: int) -> list[int]:
@@ -149,7 +150,7 @@ TELLING = {
 def plain(s: Sum, rng: Random) -> Problem:
     template = (ASKING if rng.random() < 0.75 else TELLING)[s.sign] + "[?|?|?|.| =| = ?||]"
     question = expand(template, {"a": str(s.a), "b": str(s.b)}, rng)
-    return Problem(question, thoughts(s), f"{s} = {s.result}.", s)
+    return Problem(KINDS[s.sign], question, thoughts(s), f"{s} = {s.result}.")
 
 
 NAMES = "Anna Lily Mia Rosa Nora Ella Zoe Clara Tom Ben Max Leo Sam Oscar Finn Jack".split()
@@ -180,7 +181,7 @@ def story(s: Sum, rng: Random) -> Problem:
     question = rng.choice(STORIES[s.sign])
     n, m = rng.sample(NAMES, 2)
     slots = {"a": str(s.a), "b": str(s.b), "n": n, "m": m, "t": rng.choice(THINGS)}
-    return Problem(expand(question, slots, rng), thoughts(s), f"The answer is {s.result}.", s)
+    return Problem(f"{KINDS[s.sign]} in stories", expand(question, slots, rng), thoughts(s), f"The answer is {s.result}.")
 
 
 ABLE = "I can add, subtract and multiply small numbers, like 347 + 285."
@@ -207,7 +208,7 @@ def talk(rng: Random) -> Problem:
     question, thought, answer = rng.choice(TALK)
     slots = {"x": str(rng.randint(10, 999)), "y": str(rng.randint(2, 99)), "z": str(rng.randint(10, 999)),
              "long": str(rng.randint(1000, 99999))}
-    return Problem(expand(question, slots, rng), thought, answer)
+    return Problem("talk", expand(question, slots, rng), thought, answer)
 
 
 def problem(rng: Random, held_out: bool) -> Problem:

@@ -228,7 +228,7 @@ def story_about(rng: Random) -> Turn:
         return Turn(expand(f"[{ASKING} about {subject}|{ASKING} about {subject}|A story about {subject}|Make it about {subject}|"
                            f"Now with a {kind}|Now one about a {kind}]{end}", {}, rng), story(rng, kind=kind, thing=thing))
     if roll < 0.85:
-        name = rng.choice(GIRLS + BOYS)
+        name = made_up_name(rng) if rng.random() < 0.6 else rng.choice(GIRLS + BOYS)
         kind = rng.choice((ANIMALS + WONDERS + MEN)) if rng.random() < 0.4 else None
         if kind in MEN:
             name = rng.choice(BOYS)
@@ -288,6 +288,21 @@ def unknown(rng: Random) -> Turn:
 NAMES_HELD_OUT = "Bea Kira Ravi Dora Marek Sven Wanda Tamar Lotte Igor Petra Yann".split()
 
 
+BEGINNINGS = "b c d f g h j k l m n p r s t v w y z br ch dr gr kr sh st th tr".split()
+ENDINGS = ["", "", "", *"l m n r s k t nn ss ck rt ld".split()]
+
+
+def made_up_name(rng: Random) -> str:
+    """A name of syllables by chance, which can only be copied."""
+    while True:
+        beginnings = [rng.choice(BEGINNINGS) for _ in range(rng.choice((1, 2, 2, 2, 3)))]
+        if rng.random() < 0.2:
+            beginnings[0] = ""
+        name = "".join(b + rng.choice("aaeeiiou") for b in beginnings) + rng.choice(ENDINGS)
+        if len(name) > 2 and name.capitalize() not in NAMES_HELD_OUT:
+            return name.capitalize()
+
+
 def naming(name: str, rng: Random) -> Turn:
     return Turn(
         expand("[My name is {n}|I am {n}|I'm {n}|Hello, I am {n}|Hi, my name is {n}|Hello, my name is {n}|Call me {n}][.||!]", {"n": name}, rng),
@@ -333,10 +348,10 @@ def conversation(rng: Random) -> Conversation:
     name: str | None = None
     for _ in range(rng.choice((1, 1, 2, 3, 4, 6))):
         roll = rng.random()
-        if roll < 0.06:
-            name = rng.choice(GIRLS + BOYS) if rng.random() < 0.7 else nonsense(rng).split()[0].capitalize()
+        if roll < 0.15:
+            name = made_up_name(rng) if rng.random() < 0.7 else rng.choice(GIRLS + BOYS)
             turns.append(naming(name, rng))
-        elif roll < (0.3 if name else 0.09):
+        elif roll < (0.45 if name else 0.18):
             turns.append(recall(name, rng))
         else:
             turns.append(rng.choices(list(KINDS), list(KINDS.values()))[0](rng))

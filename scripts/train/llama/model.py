@@ -5,7 +5,7 @@ import numpy as np
 from torch import Tensor, nn
 
 from common.gguf import Value
-from common.layers import RmsNorm, Rope, SwiGlu, attend, bias, heads, initialise, matrix
+from common.layers import RmsNorm, Rope, SwiGlu, TextModel, attend, bias, heads, initialise, matrix
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,7 @@ class Layer(nn.Module):
         return x + self.ffn(self.ffn_norm(x))
 
 
-class Llama(nn.Module):
+class Llama(TextModel):
     def __init__(self, h: Hparams) -> None:
         super().__init__()
         self.h = h
@@ -68,6 +68,7 @@ class Llama(nn.Module):
     def metadata(self) -> dict[str, Value]:
         h = self.h
         return {
+            "general.architecture": "llama",
             "llama.vocab_size": h.n_vocab,
             "llama.context_length": h.n_ctx,
             "llama.embedding_length": h.n_embd,
@@ -81,7 +82,6 @@ class Llama(nn.Module):
         }
 
     def tensors(self) -> dict[str, np.ndarray]:
-        """The weights by their names in GGUF files."""
         named = {
             "token_embd.weight": self.embd.weight, "output_norm.weight": self.norm.weight, "output.weight": self.head.weight,
         }

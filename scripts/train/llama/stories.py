@@ -44,7 +44,7 @@ class Somebody:
 def somebody(rng: Random, kind: str | None = None, name: str | None = None, apart: "Somebody | None" = None) -> Somebody:
     """A character of this kind or name, or of any; never with the name or kind of `apart`."""
     if name is not None:
-        female = name in GIRLS
+        female = name in GIRLS or (name not in BOYS and name.endswith("a"))
     elif kind in WOMEN or kind in MEN:
         female = kind in WOMEN
     else:
