@@ -19,9 +19,12 @@ describe('the README', () => {
   });
 
   // How fast something is differs from run to run.
-  it.each(shown.filter(([line]) => !line.startsWith('grafo bench')))('what `%s` prints is true', async (line, output) => {
-    const shell = `grafo() { "${process.execPath}" "${grafoFile}" "$@"; }`;
-    const { code, stdout } = await run('bash', ['-c', `${shell}\n${line}`], { cwd: root });
-    expect([code, stdout.trim()]).toEqual([0, output]);
-  });
+  it.each(shown.filter(([line]) => !line.startsWith('grafo bench')))(
+    'what `%s` prints is true',
+    async (line, output) => {
+      const shell = `grafo() { "${process.execPath}" "${grafoFile}" "$@"; }`;
+      const { code, stdout } = await run('bash', ['-c', `${shell}\n${line}`], { cwd: root });
+      expect([code, stdout.trim()]).toEqual([0, output]);
+    },
+  );
 });
