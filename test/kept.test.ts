@@ -200,13 +200,22 @@ describe('the packed form', () => {
     expect(await startLarge(keeping)).toEqual({ logits: first.logits, prepared: false, lines: [] });
   });
 
-  it('is not kept where the runtime reads it wrongly, as it does with small matrices', async () => {
+  it.each(['gqa-q4_0', 'gqa-q8_0'])('of the small matrices of %s is read rightly too', async (name) => {
     const keeping = keepingIn(newCache());
-    const first = await start(keeping);
-    expect(await packed(keeping, await programOf())).toBe(false);
-    expect(await start(keeping)).toEqual({ logits: first.logits, prepared: false, lines: [] });
+    const first = await start(keeping, undefined, name);
+    expect(await packed(keeping, await programOf(name))).toBe(true);
+    expect(await start(keeping, undefined, name)).toEqual({ logits: first.logits, prepared: false, lines: [] });
     expect(readdirSync(keeping.cacheFolder)).toEqual(['programs']);
   });
+
+  it('of experts in branches is read rightly too', () =>
+    withGguf(fixture('deepseek/v2lite-q8_0.gguf'), async (file) => {
+      const keeping = keepingIn(newCache());
+      const ids = [1, 17, 4, 99, 23, 42];
+      const first = await startFrom(file, keeping, ids);
+      expect(await packed(keeping, programFrom(file))).toBe(true);
+      expect(await startFrom(file, keeping, ids)).toEqual({ logits: first.logits, prepared: false, lines: [] });
+    }));
 });
 
 describe('damage', () => {
