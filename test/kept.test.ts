@@ -25,7 +25,7 @@ import { buildDecoder, withGguf } from '../src/commands/open.ts';
 import type { Keeping, KeptProgram } from '../src/graph/device/kept.ts';
 import { findKept, keyOf, listKept, programsFolder } from '../src/graph/device/kept.ts';
 import { pack } from '../src/graph/device/pack.ts';
-import { openSession } from '../src/graph/device/session.ts';
+import { mapsWeights, openSession } from '../src/graph/device/session.ts';
 import type { Program } from '../src/graph/lower/lower.ts';
 import { lower } from '../src/graph/lower/lower.ts';
 import type { WeightSource } from '../src/graph/weights.ts';
@@ -176,7 +176,9 @@ describe('the packed form', () => {
   it('takes the place of the other and gives the same logits, bit for bit', async () => {
     const keeping = keepingIn(newCache());
     const first = await startLarge(keeping);
+    expect(await mapsWeights(programOfLarge(), keeping)).toBe(false);
     expect(await packed(keeping, programOfLarge())).toBe(true);
+    expect(await mapsWeights(programOfLarge(), keeping)).toBe(true);
     expect(keptFolders(keeping.cacheFolder).map((folder) => readdirSync(folder).sort())).toEqual([
       ['manifest.json', 'packed.bin', 'packed.onnx'],
     ]);
