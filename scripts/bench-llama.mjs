@@ -1,7 +1,11 @@
 /**
  * How fast grafo runs a language model of random weights on the CPU, beside llama.cpp where node-llama-cpp is installed.
- * Build first: npm run build; then: node scripts/bench-llama.mjs [--type q4_0|q4_k_m|...] [--threads 2] [--rounds 3] [--peer FOLDER]
- * FOLDER holds the node_modules with node-llama-cpp. Engines take turns, round by round; the table has medians of rounds.
+ * Build first: npm run build; then:
+ *
+ *   node scripts/bench-llama.mjs [--shape NAME] [--type q4_0|q4_k_m|...] [--threads 2] [--rounds 3] [--peer FOLDER] [--expanded]
+ *
+ * FOLDER holds the node_modules with node-llama-cpp; --expanded adds latent attention that keeps every head's keys and
+ * values. Engines take turns, round by round; the table has medians of rounds.
  */
 import { execFile } from 'node:child_process';
 import { mkdtemp, rm } from 'node:fs/promises';
@@ -21,6 +25,7 @@ const { values } = parseArgs({
     threads: { type: 'string', default: '2' },
     rounds: { type: 'string', default: '3' },
     peer: { type: 'string' },
+    expanded: { type: 'boolean', default: false },
   },
 });
 const shape = SHAPES[values.shape];
@@ -62,7 +67,7 @@ const cell = (results, take, show) => {
 try {
   const model = shape(values.type);
   await writeGguf(file, { metadata: model.metadata, tensors: [...randomSource(model).tensors.values()] });
-  const engines = { grafo: [], ...(values.peer && { peer: [] }) };
+  const engines = { grafo: [], ...(values.expanded && { 'grafo-expanded': [] }), ...(values.peer && { peer: [] }) };
   for (let i = 0; i < Number(values.rounds); i++) {
     for (const [name, results] of Object.entries(engines)) results.push(await run(name));
   }

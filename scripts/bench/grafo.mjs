@@ -3,13 +3,13 @@ import { openText, withGguf } from '../../dist/commands/open.js';
 import { familiesOf } from '../../dist/models/index.js';
 import { CONTEXT } from './measure.mjs';
 
-export const openGrafo = async (file, threads) => {
+export const openGrafo = async (file, threads, mla = 'auto') => {
   const [family] = await withGguf(file, async ({ metadata }) =>
     familiesOf(metadata, metadata.get('general.architecture')),
   );
   const { decoder, close } = await openText(file, {
     family,
-    mla: 'auto',
+    mla,
     expertStats: false,
     speculation: { kind: 'none' },
     overrides: new Map(),

@@ -7,6 +7,7 @@ import { profileTokens } from './profile.mjs';
 const [what, file, threads, peerFolder] = process.argv.slice(2);
 const tasks = {
   grafo: () => measure(() => openGrafo(file, Number(threads))),
+  'grafo-expanded': () => measure(() => openGrafo(file, Number(threads), 'expand')),
   peer: () => measure(() => openPeer(peerFolder, file, Number(threads))),
   'peer-vulkan': () => measure(() => openPeer(peerFolder, file, Number(threads), 'vulkan')),
   profile: () => profileTokens(file, Number(threads)),

@@ -35,7 +35,7 @@ const input = optionGroup('Input', {
     whole: true,
     least: 1,
     default: 12,
-    describe: 'tokens that must have stood there before',
+    describe: 'tokens that stood there before',
   },
   'spec-ngram-size-m': {
     alias: 'spec-ngram-simple-size-m',

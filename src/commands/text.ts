@@ -24,7 +24,7 @@ import { physicalCores } from './options.ts';
 import { parseOverrides } from './override-kv.ts';
 import { printPerplexity } from './perplexity.ts';
 import { talk } from './talk.ts';
-import { hasColours, noticeUnless, onClosedPipe, progressLine, write, yellow } from './terminal.ts';
+import { noticeUnless, onClosedPipe, progressLine, write } from './terminal.ts';
 import { readText } from './text-file.ts';
 import type { Job } from './text-job.ts';
 import { prepareWriter } from './text-job.ts';
@@ -174,10 +174,8 @@ const complete = async (job: Job, saver: LogitsFile | undefined): Promise<number
   const prompt = promptIds(job.input.prompt, model.tokenizer);
   const { writer, sampling } = prepareWriter(job, saver, flags['reasoning-format'] === 'deepseek');
   const output = createOutput(job, sampling.seed);
-  if (!flags.json && (flags['display-prompt'] ?? process.stdout.isTTY === true)) {
-    const text = echo(prompt, model.tokenizer, flags.special);
-    await write(hasColours(flags.color) ? yellow(text) : text);
-  }
+  if (!flags.json && (flags['display-prompt'] ?? process.stdout.isTTY === true))
+    await output.quote(echo(prompt, model.tokenizer, flags.special));
   const listener: Listener = { signal: interrupts.signal, hear: (piece) => output.write(piece), tell: job.notice };
   const written = await withPromptCache(job, writer, () => writer.write(prompt, listener));
   if (!flags.json) {

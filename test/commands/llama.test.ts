@@ -440,6 +440,7 @@ describe('help', () => {
   });
 
   it.each([
+    'demo',
     'llama',
     'deepseek',
     'vit',

@@ -2,7 +2,8 @@
 from pathlib import Path
 
 import numpy as np
-from common.ggml import MAGIC, TYPE_IDS, ints, text, write_tensor
+from common.ggml import MAGIC, ints, text, write_tensor
+from common.quants import TYPE_IDS
 from torch import Tensor
 
 from vit.model import Vit

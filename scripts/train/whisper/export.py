@@ -11,7 +11,8 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 import common.processor  # noqa: F401  before PyTorch
 import numpy as np
 import torch
-from common.ggml import MAGIC, TensorType, ints, text, write_tensor
+from common.ggml import MAGIC, ints, text, write_tensor
+from common.quants import TensorType
 from torch import Tensor
 
 from whisper.mel import filters

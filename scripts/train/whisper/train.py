@@ -14,7 +14,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 import common.processor  # noqa: F401  before PyTorch
 import numpy as np
 import torch
-from common.training import Muon
+from common.muon import Muon
 from torch import Tensor
 from torch.nn import functional as F
 
