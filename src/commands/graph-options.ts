@@ -20,7 +20,7 @@ export const graphOptions = {
     },
     shape: { type: 'string', placeholder: 'K=V,...', describe: 'of --arch: changes to its metadata, block_count=2' },
     type: { type: 'string', default: 'f16', placeholder: 'NAME', describe: 'of --arch: how matrices are stored' },
-    part: { type: 'string', placeholder: 'NAME', describe: 'prefill, decode, a graph of the model, conv+encoder' },
+    part: { type: 'string', placeholder: 'NAME', describe: 'prefill, decode, a graph of the model, or A+B' },
     mla: { choices: ['absorb', 'expand'] as const, default: 'absorb' as const, describe: "latent attention's cache" },
     tokens: {
       alias: 'n',
