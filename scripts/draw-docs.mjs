@@ -61,7 +61,8 @@ const drawArchitecture = async (output) => {
     ${edges.join('\n')}
   }`;
   const graphviz = await Graphviz.load();
-  writeFileSync(output, `${graphviz.dot(dot, 'svg').trim()}\n`);
+  const svg = graphviz.dot(dot, 'svg').replace(/<svg[^>]*>/, '$&\n<title>The rooms of src and their imports</title>');
+  writeFileSync(output, `${svg.trim()}\n`);
 };
 
 for (const [file, ...args] of graphs) {

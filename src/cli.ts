@@ -15,13 +15,18 @@ interface Entry extends CommandTitle {
 
 const commands: readonly Entry[] = [
   {
+    name: 'demo',
+    describe: 'half a minute with the models below, on small ones that come along',
+    load: async () => (await import('./commands/demo.ts')).demoCommand,
+  },
+  {
     name: 'llama',
-    describe: 'write text or chat with LLaMA, Mistral, Mixtral, Qwen2, Qwen3 and their kin',
+    describe: 'write text or chat with LLaMA, Mistral, Mixtral, Qwen2, Qwen3',
     load: async () => (await import('./commands/llama.ts')).llamaCommand,
   },
   {
     name: 'deepseek',
-    describe: 'write text or chat with DeepSeek: LLM, Coder, MoE, V2, V3, R1 and its distills',
+    describe: 'write text or chat with DeepSeek: LLM, Coder, MoE, V2, V3, R1',
     load: async () => (await import('./commands/deepseek.ts')).deepseekCommand,
   },
   {
@@ -36,12 +41,12 @@ const commands: readonly Entry[] = [
   },
   {
     name: 'graph-dump',
-    describe: "show a model's graph: as text, picture or ONNX, from the file's header alone",
+    describe: "show a model's graph, from its header: as text, picture, ONNX",
     load: async () => (await import('./commands/graph-dump.ts')).graphDumpCommand,
   },
   {
     name: 'bench',
-    describe: 'how fast models run here: prompts, tokens, images, speech, on every device',
+    describe: 'how fast models run here: prompts, tokens, images, speech',
     load: async () => (await import('./commands/bench.ts')).benchCommand,
   },
   {
@@ -51,7 +56,7 @@ const commands: readonly Entry[] = [
   },
   {
     name: 'models',
-    describe: "the models in the cache of Hugging Face's tools: list, pull, path, rm",
+    describe: "models in the cache of Hugging Face's tools: list, pull, path, rm",
     load: async () => (await import('./commands/models.ts')).modelsCommand,
   },
   {
@@ -61,7 +66,7 @@ const commands: readonly Entry[] = [
   },
   {
     name: 'cache',
-    describe: 'list the prepared weights that are kept, or remove them with: grafo cache clear',
+    describe: 'list the prepared weights that are kept; grafo cache clear removes',
     load: async () => (await import('./commands/cache.ts')).cacheCommand,
   },
   {

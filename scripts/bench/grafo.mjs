@@ -11,7 +11,7 @@ export const openGrafo = async (file, threads, mla = 'auto') => {
     family,
     mla,
     expertStats: false,
-    speculation: 'none',
+    speculation: { kind: 'none' },
     overrides: new Map(),
     rope: {},
     adapters: [],

@@ -3,7 +3,7 @@ import type { Device, Wish } from '../graph/device/device.ts';
 import { chooseDevice, deviceId } from '../graph/device/device.ts';
 import { fallbackLine } from '../graph/device/fallbacks.ts';
 import { listDevices, listLikelyDevices } from '../graph/device/list.ts';
-import type { Session } from '../graph/device/session.ts';
+import type { OnnxSession } from '../graph/device/session.ts';
 import { cacheFolder } from './options.ts';
 
 /** Starts only what the wish needs to know about. */
@@ -25,7 +25,11 @@ const stateText = ({ state }: Device): string => {
 };
 
 /** Tells once what sessions on a device leave to the processor, if anything. */
-export const noticeFallbacks = (device: Device, sessions: readonly Session[], notice: (line: string) => void): void => {
+export const noticeFallbacks = (
+  device: Device,
+  sessions: readonly OnnxSession[],
+  notice: (line: string) => void,
+): void => {
   const line = fallbackLine(
     deviceId(device),
     sessions.flatMap(({ opening }) => opening.fallbacks),

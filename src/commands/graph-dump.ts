@@ -45,6 +45,8 @@ export const graphDumpCommand = command({
     if (words.length > 0) throw new UserError('usage', `'${words[0]}' belongs to no flag`, `-m ${words[0]}?`);
     if (flags.values && flags.arch !== undefined)
       throw new UserError('usage', '--values runs a model', 'give its file with -m');
+    if (flags['with-weights'] && format !== 'onnx')
+      throw new UserError('usage', `--with-weights is of ONNX, not ${format}`, 'write to a FILE.onnx with -o');
     const measure = flags.cost ? 'cost' : flags.memory ? 'memory' : undefined;
     if (measure !== undefined && format !== 'text' && format !== 'json')
       throw new UserError('usage', `--${measure} is text or json, not ${format}`);
@@ -62,7 +64,7 @@ export const graphDumpCommand = command({
         await pictured(view, viewFormat(format), `${chosen.arch} ${chosen.part}`, flags),
       );
     };
-    const readsWeights = flags.profile || flags.values || flags.stage === 'optimized';
+    const readsWeights = flags.profile || flags.values || flags['with-weights'] || flags.stage === 'optimized';
     await withSource(flags, work, readsWeights ? 'weights' : 'header');
     return 0;
   },

@@ -69,15 +69,19 @@ export const chooseGraph = (source: WeightSource, wish: GraphWish): ChosenGraph 
   const model = anyModel(arch);
   const parts = partsOf(model.graphs);
   const part = wish.part ?? (parts.includes('decoder') ? 'decoder' : (parts[0] as string));
-  if (!parts.includes(part))
-    throw new UserError('usage', `${arch} has no part '${part}'`, `its parts are ${parts.join(', ')}`);
-  const isText = part === 'prefill' || part === 'decode' || part === 'decoder';
   const form = wish.mla === 'expand' && model.graphs.includes('expanded') ? 'expanded' : 'decoder';
-  const name = isText ? form : part;
-  const build = model.open(source).graphs[name];
-  if (!build) throw new Error(`${arch} has no graph '${name}'`);
-  const g = new GraphBuilder(name);
-  build(g);
+  const names = part.split('+').map((name) => {
+    if (!parts.includes(name))
+      throw new UserError('usage', `${arch} has no part '${name}'`, `its parts are ${parts.join(', ')}`);
+    return name === 'prefill' || name === 'decode' || name === 'decoder' ? form : name;
+  });
+  const { graphs } = model.open(source);
+  const g = new GraphBuilder(names.join('+'));
+  for (const name of names) {
+    const build = graphs[name];
+    if (!build) throw new Error(`${arch} has no graph '${name}'`);
+    build(g);
+  }
   const graph = g.build();
   return { arch, part, graph, sizes: sizesOf(graph, part, wish) };
 };

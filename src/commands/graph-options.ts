@@ -20,7 +20,7 @@ export const graphOptions = {
     },
     shape: { type: 'string', placeholder: 'K=V,...', describe: 'of --arch: changes to its metadata, block_count=2' },
     type: { type: 'string', default: 'f16', placeholder: 'NAME', describe: 'of --arch: how matrices are stored' },
-    part: { type: 'string', placeholder: 'NAME', describe: "prefill, decode, or one of the model's graphs" },
+    part: { type: 'string', placeholder: 'NAME', describe: 'prefill, decode, a graph of the model, or A+B' },
     mla: { choices: ['absorb', 'expand'] as const, default: 'absorb' as const, describe: "latent attention's cache" },
     tokens: {
       alias: 'n',
@@ -83,6 +83,7 @@ export const graphOptions = {
   ...optionGroup('Output', {
     output: { alias: 'o', type: 'string', placeholder: 'FILE', describe: 'where to write; stdout if absent' },
     format: { choices: formats, placeholder: 'NAME', describe: 'text dot json mermaid svg png html onnx markdown' },
+    'with-weights': { type: 'boolean', default: false, describe: 'in onnx; it runs anywhere then' },
     theme: { choices: ['light', 'dark'] as const, default: 'light' as const, describe: 'colours of pictures' },
     scale: { type: 'number', least: 0.1, most: 10, default: 1.5, describe: 'pixels per point of a PNG' },
     quiet,

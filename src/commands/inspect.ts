@@ -94,7 +94,7 @@ const memoryFor = (file: NamedModel, family: Family, flags: InspectFlags): Promi
         ...place,
         family,
         mla: 'auto',
-        speculation: 'none',
+        speculation: { kind: 'none' },
         expertStats: false,
         overrides: new Map(),
         rope: {},

@@ -18,8 +18,8 @@ import type { Writer, Written } from './writer.ts';
 export const checkKept = (flags: LlamaFlags, kind: 'chat' | 'one answer' | 'completion'): void => {
   const wrong = (message: string, hint?: string) => new UserError('usage', message, hint);
   const { session, 'prompt-cache': cache, 'prompt-cache-all': all, 'prompt-cache-ro': ro } = flags;
-  if ((session ?? cache) !== undefined && flags['spec-type'] !== 'none')
-    throw wrong(`--${session === undefined ? 'prompt-cache' : 'session'} has no --spec-type ${flags['spec-type']}`);
+  if ((session ?? cache) !== undefined && flags['spec-type'] === 'draft-mtp')
+    throw wrong(`--${session === undefined ? 'prompt-cache' : 'session'} has no --spec-type draft-mtp`);
   if (session !== undefined && cache !== undefined)
     throw wrong('--session and --prompt-cache are two ways of the same');
   if (session !== undefined && kind === 'completion') throw wrong('--session keeps a chat', 'use --prompt-cache');

@@ -24,9 +24,26 @@ const input = optionGroup('Input', {
     describe: 'the cache of latent attention',
   },
   'spec-type': {
-    choices: ['none', 'draft-mtp'] as const,
+    choices: ['none', 'draft-mtp', 'ngram-simple'] as const,
     default: 'none' as const,
-    describe: "V3's own layer guesses ahead",
+    placeholder: 'TYPE',
+    describe: 'draft-mtp|ngram-simple guess ahead',
+  },
+  'spec-ngram-size-n': {
+    alias: 'spec-ngram-simple-size-n',
+    type: 'number',
+    whole: true,
+    least: 1,
+    default: 12,
+    describe: 'tokens that stood there before',
+  },
+  'spec-ngram-size-m': {
+    alias: 'spec-ngram-simple-size-m',
+    type: 'number',
+    whole: true,
+    least: 1,
+    default: 48,
+    describe: 'tokens guessed at once, at most',
   },
   messages: { type: 'string', placeholder: 'FILE', describe: 'a conversation from a JSON file, answered once' },
   lora: {

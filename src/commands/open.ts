@@ -6,7 +6,7 @@ import type { Activations, Device, Wish } from '../graph/device/device.ts';
 import { deviceId, targetOn } from '../graph/device/device.ts';
 import type { Progress } from '../graph/device/files.ts';
 import type { Session } from '../graph/device/session.ts';
-import { openSession } from '../graph/device/session.ts';
+import { mapsWeights, openSession } from '../graph/device/session.ts';
 import type { Graph } from '../graph/graph.ts';
 import { cacheBytes } from '../graph/graph.ts';
 import { Hparams } from '../graph/hparams.ts';
@@ -21,9 +21,11 @@ import type { Tokenizer } from '../io/text/tokenizer.ts';
 import { readTokenizer } from '../io/text/tokenizer.ts';
 import type { Decoder, Runner } from '../models/decoder.ts';
 import { createDecoder } from '../models/decoder.ts';
+import { guessByLookup, type LookupOptions } from '../models/guessers/lookup.ts';
+import { guessByLayer } from '../models/guessers/next-layer.ts';
 import type { TextFamily } from '../models/index.ts';
 import { familiesOf, textModel } from '../models/index.ts';
-import type { Speculation } from '../models/speculation.ts';
+import type { Guesser, Speculation } from '../models/speculation.ts';
 import { createSpeculation } from '../models/speculation.ts';
 import { watchExperts } from '../models/watch-experts.ts';
 import { type AdapterWish, openAdapters } from './adapters.ts';
@@ -32,7 +34,7 @@ import { findDevice, noticeFallbacks } from './devices.ts';
 import { createExpertStats, type ExpertStats } from './expert-stats.ts';
 import { keepingOf } from './keeping.ts';
 import type { MemoryPlan, PlannedRun } from './memory.ts';
-import { expectFit, needOf } from './memory.ts';
+import { expectFit, fits, needOf } from './memory.ts';
 import { cacheFolder } from './options.ts';
 import { overridden } from './override-kv.ts';
 import { type RopeFlags, ropeOverrides } from './rope-flags.ts';
@@ -58,8 +60,7 @@ export interface OpenOptions extends PlacementOptions {
   readonly family: TextFamily;
   /** What the cache of latent attention holds. */
   readonly mla: 'auto' | 'absorb' | 'expand';
-  /** Whether the model's own layer for further tokens guesses them. */
-  readonly speculation: 'none' | 'draft-mtp';
+  readonly speculation: SpeculationWish;
   /** Count which experts the tokens choose. */
   readonly expertStats: boolean;
   /** Metadata that counts instead of the file's. */
@@ -75,6 +76,12 @@ export interface OpenOptions extends PlacementOptions {
   /** One line for a person who wants to know more. */
   detail(line: string): void;
 }
+
+/** Who guesses tokens ahead: nobody, the model's own layer for further tokens, or what is looked up in the text. */
+export type SpeculationWish =
+  | { readonly kind: 'none' }
+  | { readonly kind: 'draft-mtp' }
+  | ({ readonly kind: 'ngram-simple' } & LookupOptions);
 
 /** What the session keeps between runs, as rows that other runs can go on from. */
 export interface ModelCache {
@@ -204,10 +211,11 @@ const openWeights = async (
 ): Promise<Omit<TextModelFile, 'loadMs'>> => {
   const plan = await planText(stored, path, options);
   const { file, h, experts, device, compute, nCtx, nTokenPerRun } = plan;
-  expectFit(plan.memory, options.notice);
+  const keeping = options.cache ? await keepingOf(path, parts, options.notice) : undefined;
+  const isMapped = !fits(plan.memory) && keeping !== undefined && (await mapsWeights(plan.program, keeping));
+  expectFit({ ...plan.memory, mapsWeights: isMapped }, options.notice);
   const tokenizer = readTokenizer(file.metadata);
 
-  const keeping = options.cache ? await keepingOf(path, parts, options.notice) : undefined;
   const load = (program: Program) =>
     openSession(program, device, {
       threads: options.threads,
@@ -224,13 +232,16 @@ const openWeights = async (
   const stats = options.expertStats ? createExpertStats(experts, file.tensors) : undefined;
   const runner = stats ? watched(session, stats) : session;
   const { nVocab, nEmbd } = h;
+  const guesser = next ? guessByLayer(next, { nEmbd }) : guesserInText(options.speculation);
+  if (guesser && compute === 'int8')
+    options.notice('compute int8: tokens of one run share a scale, so guesses may change the text');
   return {
     parts,
     cache: cacheOf(session),
     metadata: file.metadata,
     tokenizer,
     decoder: createDecoder(runner, { nVocab, nTokenPerRun }),
-    ...(next && { speculation: createSpeculation(runner, next, { nVocab, nEmbd, nCtx, nTokenPerRun }) }),
+    ...(guesser && { speculation: createSpeculation(runner, guesser, { nVocab, nCtx, nTokenPerRun }) }),
     device,
     threads: options.threads,
     compute,
@@ -242,6 +253,9 @@ const openWeights = async (
     },
   };
 };
+
+const guesserInText = (wish: SpeculationWish): Guesser | undefined =>
+  wish.kind === 'ngram-simple' ? guessByLookup(wish) : undefined;
 
 const cacheOf = ({ program, readCache, writeCache }: Session): ModelCache => ({
   states: (program.cache?.states ?? []).map((state) => ({
@@ -287,7 +301,7 @@ type GraphChoice = Pick<OpenOptions, 'mla' | 'expertStats' | 'speculation'>;
 /** The graph in the form asked for, and what its cache takes of memory where there is a choice. */
 const chosenGraph = (file: WeightSource, { mla, expertStats, speculation }: GraphChoice): ChosenGraph => {
   const build = (name: string) => buildDecoder(file, name, expertStats);
-  const nextGraph = speculation === 'none' ? undefined : buildNext(file);
+  const nextGraph = speculation.kind === 'draft-mtp' ? buildNext(file) : undefined;
   if (nextGraph && mla === 'expand') throw new UserError('usage', '--spec-type draft-mtp has no --mla expand');
   if (!textModel(archOf(file.metadata)).graphs.includes('expanded')) return build('decoder');
   const [latent, plain] = [build(nextGraph ? 'telling' : 'decoder'), build('expanded')];

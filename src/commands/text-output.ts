@@ -3,18 +3,27 @@ import { deviceId } from '../graph/device/device.ts';
 import type { AnswerOutput } from './chat/lines.ts';
 import { logprobLines, logprobsJson } from './logprobs.ts';
 import type { TextModelFile } from './open.ts';
-import { hasColours, write } from './terminal.ts';
+import { hasColours, write, yellow } from './terminal.ts';
 import type { Job } from './text-job.ts';
 import { createThoughtWriter } from './thoughts.ts';
 import { shortTimings, timingsJson, timingsTable } from './timings.ts';
 import type { Written } from './writer.ts';
 
+/** Where an answer goes, and what it goes on from. */
+export interface TextOutput extends AnswerOutput {
+  /** Writes what the user gave, where the answer goes on from it. */
+  quote(text: string): Promise<void>;
+}
+
 /** An answer on stdout as the flags want it, its report behind it. */
-export const createOutput = ({ flags, model, notice }: Job, seed: number): AnswerOutput => {
-  const show = createThoughtWriter({ shown: flags.thinking, hasColours: hasColours(flags.color) }, write);
+export const createOutput = async ({ flags, model, notice }: Job, seed: number): Promise<TextOutput> => {
+  const isColoured = hasColours(flags.color);
+  const put = await resultWriter();
+  const show = createThoughtWriter({ shown: flags.thinking, hasColours: isColoured }, put);
   return {
     begin: () => show.begin(),
     tell: notice,
+    quote: (text) => put(isColoured ? yellow(text) : text),
     write: flags.json ? async () => undefined : (piece) => show.write(piece),
     report(written) {
       if (flags.json) console.log(JSON.stringify(resultJson(written, seed, model)));
@@ -23,6 +32,15 @@ export const createOutput = ({ flags, model, notice }: Job, seed: number): Answe
       notice(flags.perf ? timingsTable(written.timings) : shortTimings(written.timings));
     },
   };
+};
+
+/** Writes to stdout; at a terminal in lines of whole words, which takes a module that nobody else should wait for. */
+const resultWriter = async (): Promise<(text: string) => Promise<void>> => {
+  const { stdout, env } = process;
+  if (!stdout.isTTY || env.TERM === 'dumb') return write;
+  const { createWordWrap } = await import('./word-wrap.ts');
+  const wrapped = createWordWrap(() => stdout.columns);
+  return (text) => write(wrapped(text));
 };
 
 /** What else is to be said of an answer, line by line. */

@@ -18,13 +18,13 @@ import type { LogitsFile } from './logits-file.ts';
 import { createLogitsFile } from './logits-file.ts';
 import { reportMemory } from './memory.ts';
 import { modelPath, openHeader } from './model-source.ts';
-import type { OpenOptions, TextModelFile } from './open.ts';
+import type { OpenOptions, SpeculationWish, TextModelFile } from './open.ts';
 import { openText, textMemory } from './open.ts';
 import { physicalCores } from './options.ts';
 import { parseOverrides } from './override-kv.ts';
 import { printPerplexity } from './perplexity.ts';
 import { talk } from './talk.ts';
-import { hasColours, noticeUnless, onClosedPipe, progressLine, write, yellow } from './terminal.ts';
+import { noticeUnless, onClosedPipe, progressLine, write } from './terminal.ts';
 import { readText } from './text-file.ts';
 import type { Job } from './text-job.ts';
 import { prepareWriter } from './text-job.ts';
@@ -76,7 +76,7 @@ const openOptions = (flags: LlamaFlags, family: TextFamily, notice: (line: strin
   return {
     family,
     mla: flags.mla,
-    speculation: flags['spec-type'],
+    speculation: speculationOf(flags),
     expertStats: flags['expert-stats'],
     overrides: new Map(flags['override-kv'].flatMap((text) => [...parseOverrides(text)])),
     rope: flags,
@@ -93,6 +93,12 @@ const openOptions = (flags: LlamaFlags, family: TextFamily, notice: (line: strin
     notice,
     detail: (line) => flags.verbose && notice(line),
   };
+};
+
+const speculationOf = (flags: LlamaFlags): SpeculationWish => {
+  const kind = flags['spec-type'];
+  if (kind !== 'ngram-simple') return { kind };
+  return { kind, sizeN: flags['spec-ngram-size-n'], sizeM: flags['spec-ngram-size-m'] };
 };
 
 /** What the model would take of memory; nothing but its header is read. */
@@ -167,11 +173,9 @@ const complete = async (job: Job, saver: LogitsFile | undefined): Promise<number
   checkKept(flags, 'completion');
   const prompt = promptIds(job.input.prompt, model.tokenizer);
   const { writer, sampling } = prepareWriter(job, saver, flags['reasoning-format'] === 'deepseek');
-  const output = createOutput(job, sampling.seed);
-  if (!flags.json && (flags['display-prompt'] ?? process.stdout.isTTY === true)) {
-    const text = echo(prompt, model.tokenizer, flags.special);
-    await write(hasColours(flags.color) ? yellow(text) : text);
-  }
+  const output = await createOutput(job, sampling.seed);
+  if (!flags.json && (flags['display-prompt'] ?? process.stdout.isTTY === true))
+    await output.quote(echo(prompt, model.tokenizer, flags.special));
   const listener: Listener = { signal: interrupts.signal, hear: (piece) => output.write(piece), tell: job.notice };
   const written = await withPromptCache(job, writer, () => writer.write(prompt, listener));
   if (!flags.json) {

@@ -6,6 +6,7 @@ import { GraphBuilder } from '../graph/builder.ts';
 import type { Activations, Device, Wish } from '../graph/device/device.ts';
 import { attendsWidely, deviceId, targetOn } from '../graph/device/device.ts';
 import type { Progress } from '../graph/device/files.ts';
+import { multipliesInt8 } from '../graph/device/int8.ts';
 import { openSession } from '../graph/device/session.ts';
 import { lower } from '../graph/lower/lower.ts';
 import type { Compute } from '../graph/lower/target.ts';
@@ -14,6 +15,7 @@ import { openVit } from '../io/vit/open.ts';
 import type { Classifier } from '../models/classifier.ts';
 import { createClassifier } from '../models/classifier.ts';
 import { readModel } from '../models/definition.ts';
+import type { VitHparams } from '../models/vit.ts';
 import { vit } from '../models/vit.ts';
 import { findDevice, noticeFallbacks } from './devices.ts';
 import { keepingOf } from './keeping.ts';
@@ -64,7 +66,7 @@ const planImages = async (file: WeightSource, name: string, options: OpenVitOpti
   const graph = g.build();
   const weightBytes = [...file.tensors.values()].reduce((sum, t) => sum + t.byteLength, 0);
   const { device, why } = await findDevice(options.wish, weightBytes);
-  const compute = options.compute === 'auto' ? imageCompute(device, options.activations) : options.compute;
+  const compute = options.compute === 'auto' ? await imageCompute(device, options.activations, h) : options.compute;
   if (compute === 'int8' && device.provider !== 'cpu')
     throw new UserError('device', `compute int8 does not run on ${deviceId(device)}`, 'use --device cpu with it');
   const fused = options.fused && attendsWidely(device);
@@ -116,9 +118,21 @@ export const openImageModel = async (path: string, options: OpenVitOptions): Pro
   }
 };
 
-/** Exact where nothing else is asked for, but for cards that compute in float16: there it is what they are fast in. */
-export const imageCompute = ({ hasHalves = false }: Device, activations: Activations): Compute =>
-  hasHalves && activations !== 'f32' ? 'block' : 'f32';
+/** From this width on, products of 8-bit integers take half of float32's time; narrower ones gain little. */
+const INT8_WIDTH = 384;
+
+/**
+ * What 'auto' stands for: the fastest that gives the same names. On cards that compute in float16 that is what they are
+ * fast in; on processors integers, where the model is wide enough and the kernels are right; exact otherwise.
+ */
+export const imageCompute = async (
+  { provider, hasHalves = false }: Device,
+  activations: Activations,
+  { nEmbd }: Pick<VitHparams, 'nEmbd'>,
+): Promise<Compute> => {
+  if (hasHalves && activations !== 'f32') return 'block';
+  return provider === 'cpu' && nEmbd >= INT8_WIDTH && (await multipliesInt8()) ? 'int8' : 'f32';
+};
 
 /** Hyperparameters and weights of a source that says it is a ViT. */
 export const readVit = (path: string, source: WeightSource) => {

@@ -64,7 +64,7 @@ const computeGroup = optionGroup('Device', {
   compute: {
     choices: ['auto', 'f32', 'block', 'int8'] as const,
     default: 'auto' as const,
-    describe: 'auto: f32; int8 is faster',
+    describe: 'auto: int8 if wide, or f32',
   },
 });
 

@@ -4,7 +4,7 @@ import { UserError } from '../errors.ts';
 import { GraphBuilder } from '../graph/builder.ts';
 import type { Device } from '../graph/device/device.ts';
 import { attendsWidely, deviceId, targetOn } from '../graph/device/device.ts';
-import type { Session } from '../graph/device/session.ts';
+import type { OnnxSession, Session } from '../graph/device/session.ts';
 import { openSession } from '../graph/device/session.ts';
 import { lower } from '../graph/lower/lower.ts';
 import type { Compute } from '../graph/lower/target.ts';
@@ -18,7 +18,7 @@ import { readModel } from '../models/definition.ts';
 import type { SpecialTokens } from '../models/transcribe/special-tokens.ts';
 import { specialTokens } from '../models/transcribe/special-tokens.ts';
 import type { SpeechModel } from '../models/transcribe/speech-model.ts';
-import { createSpeechModel } from '../models/transcribe/speech-model.ts';
+import { createSpeechModel, encodeBy } from '../models/transcribe/speech-model.ts';
 import type { WhisperHparams } from '../models/whisper.ts';
 import { whisper, withAudioContext } from '../models/whisper.ts';
 import { findDevice, noticeFallbacks } from './devices.ts';
@@ -28,12 +28,15 @@ import { expectFit, needOf } from './memory.ts';
 import type { PlacementOptions } from './open.ts';
 import { cacheFolder } from './options.ts';
 import { runSizes } from './run-sizes.ts';
+import { openEncoder } from './whisper-encoder.ts';
 
 export interface OpenSpeechOptions extends PlacementOptions {
   /** Positions of 20 ms in a window; 0: all that the model has. */
   readonly audioCtx: number;
   /** Texts that are decoded together at most. */
   readonly nSequence: number;
+  /** An ONNX file whose encoder stands in for the model's own. */
+  readonly encoder?: string;
 }
 
 export interface SpeechModelFile {
@@ -90,7 +93,7 @@ export const speechMemory = async (file: WeightSource, name: string, o: OpenSpee
 export const openSpeech = async (path: string, o: OpenSpeechOptions): Promise<SpeechModelFile> => {
   const start = performance.now();
   const file = await openWhisper(path);
-  const sessions: Session[] = [];
+  const sessions: OnnxSession[] = [];
   const close = async () => {
     for (const session of sessions) await session.close();
     await file.close();
@@ -100,23 +103,37 @@ export const openSpeech = async (path: string, o: OpenSpeechOptions): Promise<Sp
     expectFit(memory, o.notice);
     const words = readWhisperWords(file.metadata);
     const keeping = o.cache ? await keepingOf(path, file.parts, o.notice) : undefined;
+    const begin = openingOn(device);
     const open = async ({ program }: PlannedRun): Promise<Session> => {
-      const session = await openSession(program, device, {
+      const options = {
         threads: o.threads,
         cacheFolder: cacheFolder(),
         strict: o.strictDevice,
         ...(keeping && { keeping }),
         ...(o.progress && { progress: o.progress }),
-      });
+      };
+      const session = await begin(() => openSession(program, device, options));
       sessions.push(session);
       return session;
     };
+    const ownEncoder = async () => {
+      const [conv, encoder] = await all([open(runs.conv), open(runs.encoder)]);
+      return encodeBy(conv, encoder);
+    };
+    const otherEncoder = async (path: string) => {
+      const options = { threads: o.threads, strict: o.strictDevice };
+      const { session, encode } = await begin(() => openEncoder(path, h, device, options));
+      sessions.push(session);
+      return encode;
+    };
     let alignment: Promise<Session> | undefined;
-    const { conv, encoder, cross, decoder } =
-      device.provider === 'cpu' ? await together(runs, open) : await inTurn(runs, open);
+    const [encode, cross, decoder] = await all([
+      o.encoder === undefined ? ownEncoder() : otherEncoder(o.encoder),
+      open(runs.cross),
+      open(runs.decoder),
+    ]);
     const graphs = {
-      conv,
-      encoder,
+      encode,
       cross,
       decoder,
       alignment: () => (alignment ??= open(planned('alignment'))),
@@ -147,24 +164,26 @@ export const openSpeech = async (path: string, o: OpenSpeechOptions): Promise<Sp
 export const takesFusedKernels = (name: string, device: Device): boolean =>
   device.provider === 'cpu' || (name !== 'decoder' && attendsWidely(device));
 
-type Opened<R> = Promise<{ readonly [K in keyof R]: Session }>;
-type Runs = Readonly<Record<'conv' | 'encoder' | 'cross' | 'decoder', PlannedRun>>;
-
-/** All at once; fails only when nothing is under way any more, so that what was opened can be closed. */
-const together = async (runs: Runs, open: (run: PlannedRun) => Promise<Session>): Opened<Runs> => {
-  const promises = [open(runs.conv), open(runs.encoder), open(runs.cross), open(runs.decoder)] as const;
-  await Promise.allSettled(promises);
-  const [conv, encoder, cross, decoder] = await Promise.all(promises);
-  return { conv, encoder, cross, decoder };
+/**
+ * On the processor all at once; elsewhere one after the other: drivers of graphics cards are shared by all threads of a
+ * process, and not all of them bear that.
+ */
+const openingOn = ({ provider }: Device) => {
+  let before: Promise<unknown> = Promise.resolve();
+  return <T>(open: () => Promise<T>): Promise<T> => {
+    const opened = provider === 'cpu' ? open() : before.then(open);
+    before = opened;
+    return opened;
+  };
 };
 
-/** One after the other: drivers of graphics cards are shared by all threads of a process, and not all of them bear that. */
-const inTurn = async (runs: Runs, open: (run: PlannedRun) => Promise<Session>): Opened<Runs> => ({
-  conv: await open(runs.conv),
-  encoder: await open(runs.encoder),
-  cross: await open(runs.cross),
-  decoder: await open(runs.decoder),
-});
+/** All that is promised, once nothing is under way any more: what was opened can then be closed if something failed. */
+const all = async <const P extends readonly Promise<unknown>[]>(
+  promises: P,
+): Promise<{ -readonly [K in keyof P]: Awaited<P[K]> }> => {
+  await Promise.allSettled(promises);
+  return Promise.all(promises);
+};
 
 const audioContext = (asked: number, { audio }: WhisperHparams): number => {
   if (asked > audio.nCtx)

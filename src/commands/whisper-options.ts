@@ -78,6 +78,7 @@ const task = optionGroup('Task', {
     describe: 'tokens of earlier text; -1: what fits',
   },
   'audio-ctx': { ...whole, alias: 'ac', default: 0, describe: 'positions of 20 ms in a window; 0: all' },
+  encoder: { type: 'string', placeholder: 'FILE.onnx', describe: "an encoder instead of the model's own" },
   tinydiarize: { ...off, alias: 'tdrz', describe: 'tell turns of speakers, with a model that can' },
 });
 

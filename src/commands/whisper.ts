@@ -97,6 +97,7 @@ const openOptions = (flags: WhisperFlags, notice: (line: string) => void): OpenS
   fused: flags['flash-attn'] !== 'off' && !flags['no-flash-attn'],
   cache: flags.cache,
   audioCtx: flags['audio-ctx'],
+  ...(flags.encoder !== undefined && { encoder: flags.encoder }),
   nSequence: Math.max(flags['best-of'], flags['beam-size']),
   notice,
 });

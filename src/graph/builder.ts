@@ -3,7 +3,7 @@ import type { Graph, GraphOutput, StateUpdate } from './graph.ts';
 import type { AnyOp, Op, Tuple } from './op.ts';
 import { APPEND, INPUT, STATE, WEIGHT } from './ops/leaves.ts';
 import type { DType, Shape, Tensor } from './tensor.ts';
-import { showShape } from './tensor.ts';
+import { sameShape, showShape } from './tensor.ts';
 import type { WeightRef } from './weights.ts';
 
 export class GraphBuilder {
@@ -21,9 +21,15 @@ export class GraphBuilder {
     this.#name = name;
   }
 
-  /** A value that every run brings. */
+  /** A value that every run brings; where graphs are built as one, what an earlier of them gives by this name. */
   input(name: string, dtype: DType, shape: Shape): Tensor {
-    return this.#append(name, INPUT, [], { dtype, shape });
+    const met = this.#outputs.find((output) => output.name === name);
+    if (!met) return this.#append(name, INPUT, [], { dtype, shape });
+    this.#outputs.splice(this.#outputs.indexOf(met), 1);
+    const { tensor } = met;
+    if (tensor.dtype !== dtype || !sameShape(tensor.shape, shape))
+      throw new Error(`'${name}' is ${showShape(tensor.shape)}, expected ${showShape(shape)}`);
+    return tensor;
   }
 
   /** A weight of the model; asking twice gives the same node. */

@@ -1,31 +1,38 @@
 /**
- * Self-speculation: while one token is computed, the model's own layer for further tokens has guessed the next one, and
- * both are computed in one run. A guess that comes true saves the next run; the tokens chosen are the same either way.
+ * Speculation: while one token is computed, the next ones have been guessed, and all are computed in one run. A guess
+ * that comes true saves a run; the tokens chosen are the same either way, for each is chosen from its own logits.
  */
 import type { HostTensor } from '../graph/device/engine.ts';
 import type { Runner } from './decoder.ts';
 import { Interrupted, runInputs } from './decoder.ts';
 
-export interface SpeculationOptions {
-  readonly nVocab: number;
-  readonly nEmbd: number;
-  readonly nCtx: number;
-  readonly nTokenPerRun: number;
+/** What a run gives, by name. */
+export type Outputs = Readonly<Record<string, HostTensor>>;
+
+/** Where guesses come from. It is told of every token of the text, and of none that was only guessed. */
+export interface Guesser {
+  /** The token at this position is about to be computed, or was computed ahead. A text may go on from any position. */
+  follow(token: number, pos: number): void;
+  /** The token that was followed last is row `i` of what this run gave. */
+  learn?(outputs: Outputs, i: number): void;
+  /** What may come after the token that was followed last: at most `room` tokens. */
+  guess(room: number): Promise<readonly number[]>;
 }
 
-/** Tokens in a row from position `pos` on, each with the row of the token before it. */
-interface Pending {
-  pos: number;
-  tokens: number[];
-  rows: Float32Array[];
+export interface SpeculationOptions {
+  readonly nVocab: number;
+  readonly nCtx: number;
+  /** At most so many tokens in one run. */
+  readonly nTokenPerRun: number;
 }
 
 /** A token that was computed before it was chosen. */
 interface Ahead {
   readonly token: number;
   readonly pos: number;
-  readonly logits: Float32Array;
-  readonly row: Float32Array;
+  readonly outputs: Outputs;
+  /** Its row of them. */
+  readonly i: number;
 }
 
 export interface Speculation {
@@ -35,67 +42,29 @@ export interface Speculation {
   readonly count: { readonly guessed: number; readonly right: number };
 }
 
-/**
- * @param model gives `logits` of the rows asked for, and `hidden`, every token's last row
- * @param next takes tokens and the rows before them, and gives `logits` of what follows each
- */
+/** @param model gives `logits` of the rows asked for, and what the guesser learns from */
 export const createSpeculation = (
   model: Pick<Runner, 'run'>,
-  next: Pick<Runner, 'run'>,
-  { nVocab, nEmbd, nCtx, nTokenPerRun }: SpeculationOptions,
+  guesser: Guesser,
+  { nVocab, nCtx, nTokenPerRun }: SpeculationOptions,
 ): Speculation => {
   const count = { guessed: 0, right: 0 };
-  let ahead: Ahead | undefined;
-  /** The last row whose next token is not known yet. */
-  let last: { readonly pos: number; readonly row: Float32Array } | undefined;
-  let pending: Pending = { pos: 0, tokens: [], rows: [] };
+  let ahead: readonly Ahead[] = [];
 
-  const compute = async (tokens: readonly number[], pos: number, outIds: readonly number[]) => {
-    const { logits, hidden } = await model.run(runInputs([tokens], [pos], outIds));
-    const [all, rows] = [logits?.data as Float32Array, hidden?.data as Float32Array];
-    return {
-      logits: (i: number) => all.subarray(i * nVocab, (i + 1) * nVocab),
-      row: (i: number) => rows.slice(i * nEmbd, (i + 1) * nEmbd),
-    };
-  };
-
-  /** The row before `token` is known: the two go together. */
-  const follow = (token: number, pos: number): void => {
-    if (last?.pos !== pos - 1) {
-      pending = { pos, tokens: [], rows: [] };
-      return;
-    }
-    if (pending.tokens.length === 0) pending.pos = last.pos;
-    pending.tokens.push(token);
-    pending.rows.push(last.row);
-  };
-
-  /** Takes what is pending into the cache of the further layer; the likeliest token after it, if there is any. */
-  const guess = async (): Promise<number | undefined> => {
-    const { pos, tokens, rows } = pending;
-    pending = { pos: 0, tokens: [], rows: [] };
-    if (tokens.length === 0) return undefined;
-    const data = new Float32Array(tokens.length * nEmbd);
-    rows.forEach((row, i) => {
-      data.set(row, i * nEmbd);
-    });
-    const hidden: HostTensor = { dtype: 'f32', dims: [1, tokens.length, nEmbd], data };
-    const { logits } = await next.run({ ...runInputs([tokens], [pos], [tokens.length - 1]), hidden });
-    return likeliest(logits?.data as Float32Array);
-  };
+  const logitsOf = ({ logits }: Outputs, i: number): Float32Array => rowOf(logits, i, nVocab);
 
   const prompt = async (tokens: readonly number[], pos: number, signal?: AbortSignal): Promise<Float32Array> => {
     let logits: Float32Array | undefined;
     for (let from = 0; from < tokens.length; from += nTokenPerRun) {
       if (signal?.aborted) throw new Interrupted();
       const chunk = tokens.slice(from, from + nTokenPerRun);
-      const made = await compute(chunk, pos + from, [chunk.length - 1]);
+      const outputs = await model.run(runInputs([chunk], [pos + from], [chunk.length - 1]));
       chunk.forEach((token, i) => {
-        follow(token, pos + from + i);
-        last = { pos: pos + from + i, row: made.row(i) };
+        guesser.follow(token, pos + from + i);
+        guesser.learn?.(outputs, i);
       });
-      await guess();
-      logits = made.logits(0);
+      await guesser.guess(0);
+      logits = logitsOf(outputs, 0);
     }
     if (!logits) throw new Error('no token to decode');
     return logits;
@@ -104,33 +73,31 @@ export const createSpeculation = (
   return {
     count,
     async step(tokens, pos, signal) {
-      const known = ahead;
-      ahead = undefined;
+      const [known, ...further] = ahead;
+      ahead = [];
       const [token] = tokens;
       if (token === undefined || tokens.length > 1) return prompt(tokens, pos, signal);
-      follow(token, pos);
+      guesser.follow(token, pos);
       if (known?.token === token && known.pos === pos) {
         count.right++;
-        last = { pos, row: known.row };
-        return known.logits;
+        ahead = further;
+        guesser.learn?.(known.outputs, known.i);
+        return logitsOf(known.outputs, known.i);
       }
-      const guessed = pos + 1 < nCtx ? await guess() : undefined;
-      if (guessed === undefined) {
-        const made = await compute([token], pos, [0]);
-        last = { pos, row: made.row(0) };
-        return made.logits(0);
-      }
-      count.guessed++;
-      const made = await compute([token, guessed], pos, [0, 1]);
-      last = { pos, row: made.row(0) };
-      ahead = { token: guessed, pos: pos + 1, logits: made.logits(1), row: made.row(1) };
-      return made.logits(0);
+      // What wrong guesses left in the cache is overwritten before anybody sees it.
+      const guesses = await guesser.guess(Math.min(nCtx - pos, nTokenPerRun) - 1);
+      const all = [token, ...guesses];
+      const outputs = await model.run(runInputs([all], [pos], [...all.keys()]));
+      count.guessed += guesses.length;
+      guesser.learn?.(outputs, 0);
+      ahead = guesses.map((guess, g) => ({ token: guess, pos: pos + 1 + g, outputs, i: 1 + g }));
+      return logitsOf(outputs, 0);
     },
   };
 };
 
-const likeliest = (logits: Float32Array): number => {
-  let best = 0;
-  for (let i = 1; i < logits.length; i++) if ((logits[i] ?? 0) > (logits[best] ?? 0)) best = i;
-  return best;
+/** Row `i` of an output `[n, width]`; the same memory. */
+export const rowOf = (output: HostTensor | undefined, i: number, width: number): Float32Array => {
+  const data = output?.data as Float32Array;
+  return data.subarray(i * width, (i + 1) * width);
 };

@@ -72,6 +72,12 @@ describe('grafo graph-dump', () => {
     [['-m', model, '-o', 'graph.pdf'], 2, "'graph.pdf' names no format"],
     [['-m', model, '--cost', '--format', 'svg'], 2, '--cost is text or json, not svg'],
     [['--arch', 'llama', '--values', '-p', 'x'], 2, '--values runs a model'],
+    [['-m', model, '--with-weights'], 2, '--with-weights is of ONNX, not text'],
+    [
+      ['-m', model, '-o', 'x.onnx', '--with-weights', '--stage', 'optimized'],
+      2,
+      '--with-weights and --stage optimized',
+    ],
     [['-m', model, '--diff', 'a'], 2, '--diff takes two'],
     [['-m', model, 'word'], 2, "'word' belongs to no flag"],
     [['--arch', 'deepseek-v3', '--format', 'svg'], 6, 'too large to be drawn'],

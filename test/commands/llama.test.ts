@@ -125,6 +125,25 @@ describe('completion', () => {
   });
 });
 
+it('--spec-type ngram-simple guesses from what was written, a kept prompt or not, and says how many were right', async () => {
+  const args = ['-p', 'Hello there', '-n', '100', ...greedy];
+  const expected = await idsOf(args);
+  const lookUp = [
+    '--spec-type',
+    'ngram-simple',
+    '--spec-ngram-size-n',
+    '1',
+    '--prompt-cache',
+    join(scratch, 'guessed'),
+  ];
+  expect(await idsOf([...args, ...lookUp])).toEqual(expected);
+  const { stdout, stderr } = await llama([...args, ...lookUp, '--spec-ngram-simple-size-m', '2', '--json']);
+  const { ids, speculation } = JSON.parse(stdout);
+  expect(ids).toEqual(expected);
+  expect(speculation.right).toBeGreaterThan(0);
+  expect(stderr).toContain(`\nguessed ${speculation.guessed} tokens ahead, ${speculation.right} of them right\n`);
+});
+
 describe('the prompt', () => {
   it('may come from a flag, a file, or stdin, with one newline less', async () => {
     const path = join(scratch, 'prompt.txt');
@@ -421,6 +440,7 @@ describe('help', () => {
   });
 
   it.each([
+    'demo',
     'llama',
     'deepseek',
     'vit',

@@ -20,7 +20,8 @@ export const loadImages = async (model: BenchModel, options: LoadOptions): Promi
   vit.graphs.classify(g, { h, w });
   const graph = g.build();
   const part = { graph, sizes: {}, fused: placement.flashAttention !== 'off' && attendsWidely(device) };
-  const compute = placement.compute === 'auto' ? imageCompute(device, placement.activations) : placement.compute;
+  const { activations } = placement;
+  const compute = placement.compute === 'auto' ? await imageCompute(device, activations, h) : placement.compute;
   const { sessions, loaded, close } = await loadParts(model, { classify: part }, compute, options);
   const { classify: session } = sessions;
   const classifier = createClassifier(session, h.imageSize);

@@ -80,7 +80,7 @@ export const benchOptions = {
       choices: formats,
       default: 'md' as const,
       placeholder: 'FORM',
-      describe: 'md, csv, json, jsonl or sql on stdout',
+      describe: 'md, brief, csv, json, jsonl or sql',
     },
     'output-err': { alias: 'oe', choices: formats, placeholder: 'FORM', describe: 'the same on stderr' },
     compare: { type: 'string', placeholder: 'FILE', describe: 'with earlier results (jsonl or json)' },

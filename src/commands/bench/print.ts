@@ -1,8 +1,8 @@
-/** Results as tables for people and programs: Markdown as llama-bench writes it, CSV, JSON, JSON lines and SQL. */
+/** Results as tables for people and programs: Markdown as llama-bench writes it, short lines, CSV, JSON, JSON lines and SQL. */
 import type { BenchRecord, FieldKind } from './record.ts';
 import { fields } from './record.ts';
 
-export const formats = ['md', 'csv', 'json', 'jsonl', 'sql'] as const;
+export const formats = ['md', 'brief', 'csv', 'json', 'jsonl', 'sql'] as const;
 export type Format = (typeof formats)[number];
 
 /** Text before the first record, for each, and after the last. */
@@ -19,6 +19,8 @@ export const createPrinter = (format: Format, extra: ReadonlySet<ExtraColumn>): 
   switch (format) {
     case 'md':
       return markdown(extra);
+    case 'brief':
+      return brief();
     case 'csv':
       return csv;
     case 'json':
@@ -178,6 +180,24 @@ const markdown = (extra: ReadonlySet<ExtraColumn>): Printer => {
   };
 };
 
+/** What matters of each test in one line of at most eighty columns, and what makes it doubtful. */
+const brief = (): Printer => {
+  const done: BenchRecord[] = [];
+  return {
+    begin: () => '',
+    row(record) {
+      done.push(record);
+      const { model_type: model, backends, test, avg_ts, stddev_ts } = record;
+      const what = `${model.padEnd(24)} ${backends.padEnd(6)} ${test.padEnd(13)}`;
+      return `${what} ${plusMinus(avg_ts, stddev_ts).padStart(19)} ${figures[kindOf(record)]?.[0]?.title ?? ''}\n`;
+    },
+    end: () =>
+      doubts(done)
+        .map((text) => `${text}\n`)
+        .join(''),
+  };
+};
+
 const ms = (n: number | null, digits = 2): string => (n === null ? '' : n.toFixed(digits));
 const percent = (share: number | null): string => (share === null ? '' : `${(100 * share).toFixed(0)} %`);
 const mib = (bytes: number | null): string => (bytes === null ? '' : (bytes / 2 ** 20).toFixed(0));
@@ -211,19 +231,23 @@ const details = (records: readonly BenchRecord[]): string => {
   ].join('');
 };
 
-/** What makes a result doubtful, and what each device can do at most. */
-const remarks = (records: readonly BenchRecord[]): string => {
+/** What makes results doubtful. */
+const doubts = (records: readonly BenchRecord[]): readonly string[] => {
   const unsteady = records.flatMap((r) =>
     r.unsteady ? [`${r.model_type} ${r.test} by ${percent((r.stddev_ts ?? 0) / (r.avg_ts || 1))}`] : [],
   );
   const reasons = distinct(records.flatMap(({ busy }) => (busy === '' ? [] : busy.split('; '))));
   const shares = records.map(({ others_share: share }) => share ?? 0);
-  const doubts = [
+  return [
     ...(unsteady.length > 0 ? [`unsteady, runs differ: ${unsteady.join(', ')}`] : []),
     ...(reasons.length > 0
       ? [`busy: ${reasons.join('; ')}; others had up to ${percent(Math.max(...shares))} of the processor`]
       : []),
   ];
+};
+
+/** What makes a result doubtful, and what each device can do at most. */
+const remarks = (records: readonly BenchRecord[]): string => {
   const apart = distinct(
     records.flatMap((r) => {
       const sampling = r.sample_ms === null ? [] : [`choosing a token ${r.sample_ms.toFixed(3)} ms`];
@@ -234,7 +258,7 @@ const remarks = (records: readonly BenchRecord[]): string => {
     }),
   );
   const roofs = distinct(records.flatMap(roofLine));
-  return [...roofs, ...apart, ...doubts].map((text) => `${text}\n`).join('');
+  return [...roofs, ...apart, ...doubts(records)].map((text) => `${text}\n`).join('');
 };
 
 const roofLine = (r: BenchRecord): readonly string[] => {

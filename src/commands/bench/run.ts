@@ -10,6 +10,7 @@ import { svgToPng } from '../../io/image/svg.ts';
 import { barsSvg } from '../../io/picture/bars.ts';
 import { Interrupted } from '../../models/decoder.ts';
 import { findDevice } from '../devices.ts';
+import { modelPath } from '../model-source.ts';
 import { cacheFolder } from '../options.ts';
 import type { Lists, Placement, Test } from './cases.ts';
 import { placementsOf, testName, testsOf } from './cases.ts';
@@ -62,12 +63,11 @@ export interface Outcome {
  */
 export const runBench = async (flags: BenchFlags, world: World): Promise<Outcome> => {
   const lists = listsOf(flags);
-  const names: readonly ModelName[] = [
+  const named: readonly ModelName[] = [
     ...flags.model.map((name) => ({ kind: 'file' as const, name })),
     ...flags.shape.map((name) => ({ kind: 'shape' as const, name })),
   ];
-  if (names.length === 0)
-    throw new UserError('usage', 'no model', 'give a file with -m, or a shape: --shape tinyllama-1.1b:q4_0');
+  const names = named.length > 0 ? named : [await demo(world)];
   const isAlone = names.length === 1 && placementsOf(lists).length === 1;
   const picture = pictureForm(flags.plot);
   const earlier = flags.compare === undefined ? undefined : await readEarlier(flags.compare);
@@ -191,6 +191,12 @@ async function* measuredAll(
     for (const model of models) await model.close();
   }
 }
+
+/** What stands in where no model is named. */
+const demo = async ({ note }: World): Promise<ModelName> => ({
+  kind: 'file',
+  name: await modelPath({}, 'any', (line) => note(`${line}; or --shape tinyllama-1.1b:q4_0\n`)),
+});
 
 const load = (model: BenchModel, tests: readonly Test[], options: LoadOptions): Promise<Subject> => {
   switch (model.family) {

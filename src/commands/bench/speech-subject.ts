@@ -7,7 +7,7 @@ import { SAMPLE_RATE } from '../../io/audio/mel.ts';
 import { openRecording } from '../../io/audio/recording.ts';
 import { Interrupted } from '../../models/decoder.ts';
 import { readModel } from '../../models/definition.ts';
-import { createSpeechModel } from '../../models/transcribe/speech-model.ts';
+import { createSpeechModel, encodeBy } from '../../models/transcribe/speech-model.ts';
 import { whisper } from '../../models/whisper.ts';
 import { normaliseArguments, parseArguments } from '../arguments.ts';
 import { runSizes } from '../run-sizes.ts';
@@ -54,7 +54,9 @@ export const loadSpeech = async (model: BenchModel, options: LoadOptions): Promi
     decoder: partOf('decoder'),
   };
   const { sessions, loaded, close } = await loadParts(model, parts, compute, options);
-  const speech = createSpeechModel({ ...sessions, alignment: () => Promise.reject(new Error('not measured')) }, h);
+  const { conv, encoder, cross, decoder } = sessions;
+  const alignment = () => Promise.reject(new Error('not measured'));
+  const speech = createSpeechModel({ encode: encodeBy(conv, encoder), cross, decoder, alignment }, h);
   const mel = noise(h.nMels * 2 * h.audio.nCtx);
   await speech.hear(mel);
   const room = (n: number): number => Math.min(n, h.text.nCtx - 1);

@@ -1,5 +1,5 @@
 /**
- * One ONNX Runtime session with its kept state. This file and list.ts are all that know onnxruntime-node; the engine
+ * One ONNX Runtime session with its kept state. This room is all that knows onnxruntime-node; the engine
  * blocks the thread that calls it, so commands talk to it through a worker (session.ts).
  */
 import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
@@ -16,6 +16,7 @@ import { elements, resolve } from '../tensor.ts';
 import { bytesOf, firstRows, putRows } from './cache-rows.ts';
 import type { Fallback } from './fallbacks.ts';
 import { FALLS_BACK, fallbacksIn } from './fallbacks.ts';
+import { multipliesInt8, preciseInt8 } from './int8.ts';
 import { sampleInputs } from './sample.ts';
 
 export type HostData = Float32Array | BigInt64Array | Int32Array | Uint8Array | Uint16Array;
@@ -28,7 +29,8 @@ export interface HostTensor {
 }
 
 /** What an engine must know of a program; plain data, so that it can cross to another thread. */
-export type EngineProgram = Pick<Program, 'inputs' | 'outputs' | 'cache' | 'stop' | 'sizes'>;
+export type EngineProgram = Pick<Program, 'inputs' | 'outputs' | 'cache' | 'stop' | 'sizes'> &
+  Partial<Pick<Program, 'target'>>;
 
 export interface EngineOptions {
   /** Path of the model; its weights file lies beside it. */
@@ -217,18 +219,25 @@ export class Engine {
   }
 }
 
-const createSession = ({ model, program, provider, ...o }: EngineOptions): Promise<InferenceSession> =>
-  InferenceSession.create(model, {
+const createSession = async ({ model, program, provider, ...o }: EngineOptions): Promise<InferenceSession> => {
+  const isInt8 = provider === 'cpu' && program.target?.compute === 'int8';
+  return InferenceSession.create(model, {
     executionProviders: [providerOption(provider, o.index)],
     graphOptimizationLevel: 'all',
     intraOpNumThreads: o.threads,
     interOpNumThreads: 1,
     logSeverityLevel: 4,
-    // On the CPU there is nothing to fall back from.
-    extra: { session: { ...(o.strict && provider !== 'cpu' && { disable_cpu_ep_fallback: '1' }) } },
+    extra: {
+      session: {
+        // On the CPU there is nothing to fall back from.
+        ...(o.strict && provider !== 'cpu' && { disable_cpu_ep_fallback: '1' }),
+        ...preciseInt8(isInt8 && !(await multipliesInt8())),
+      },
+    },
     ...(provider === 'webgpu' && { preferredOutputLocation: locations(program) }),
     ...(o.profilePrefix && { enableProfiling: true, profileFilePrefix: o.profilePrefix }),
   });
+};
 
 const freshStates = ({ cache, sizes }: EngineProgram): Feeds =>
   Object.fromEntries((cache?.states ?? []).map((s) => [s.name, zeros(s, sizes)]));

@@ -115,6 +115,44 @@ export const openSession = async (program: Program, device: Device, options: Ses
   return sessionOf(program, port, opening, removeLate ? files.remove : undefined);
 };
 
+/** Whether opening this program would map its weights, as an earlier start has packed them. */
+export const mapsWeights = async (program: Program, { cacheFolder, source }: Keeping): Promise<boolean> => {
+  const kept = await findKept(cacheFolder, keyOf(program, source));
+  return kept !== undefined && kept !== 'broken' && kept.isPacked;
+};
+
+/** An ONNX file that others made, and what it takes and gives. */
+export type OnnxFile = Pick<Program, 'inputs' | 'outputs'> & { readonly path: string };
+
+/** What can be done with such a file: it has no cache of ours. */
+export type OnnxSession = Pick<Session, 'opening' | 'run' | 'close'>;
+
+/**
+ * Starts the engine with an ONNX file that others made.
+ * @throws UserError 'model' when the runtime refuses it
+ */
+export const openOnnxFile = async (
+  { path, inputs, outputs }: OnnxFile,
+  device: Device,
+  { threads, strict }: Pick<SessionOptions, 'threads' | 'strict'>,
+): Promise<OnnxSession> => {
+  const begun = performance.now();
+  const { provider, index } = device;
+  const port = new Engine(device);
+  try {
+    const program = { inputs, outputs, sizes: {} };
+    await port.open({ model: path, program, provider, index, threads, ...(strict && { strict }) });
+  } catch (error) {
+    await port.close();
+    throw new UserError('model', `'${path}' cannot be loaded: ${runtimeCause(messageOf(error))}`);
+  }
+  return {
+    opening: { prepareMs: 0, createMs: performance.now() - begun, wereKept: false, fallbacks: port.fallbacks },
+    run: async (given) => (await port.ask({ kind: 'run', inputs: given })) as Record<string, HostTensor>,
+    close: () => port.close(),
+  };
+};
+
 const sessionOf = (
   program: Program,
   port: Engine,

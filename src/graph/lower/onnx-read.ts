@@ -1,12 +1,13 @@
 /** Reads the structure of an ONNX model back: nodes, what they read and what they were told; no weights. */
 import { fromBinary } from '@bufbuild/protobuf';
-import type { AttributeProto, NodeProto, TensorProto } from 'onnx-buf';
+import type { AttributeProto, NodeProto, TensorProto, TensorShapeProto_Dimension, ValueInfoProto } from 'onnx-buf';
 import { AttributeProto_AttributeType, ModelProtoSchema, TensorProto_DataType } from 'onnx-buf';
+import type { Dim, Shape } from '../tensor.ts';
 
 export interface OnnxOutline {
   readonly nodes: readonly OutlineNode[];
-  readonly inputs: readonly string[];
-  readonly outputs: readonly string[];
+  readonly inputs: readonly OutlineValue[];
+  readonly outputs: readonly OutlineValue[];
   readonly initializers: readonly OutlineWeight[];
 }
 
@@ -15,6 +16,15 @@ export interface OutlineNode {
   readonly inputs: readonly string[];
   readonly outputs: readonly string[];
   readonly attributes: Readonly<Record<string, unknown>>;
+}
+
+/** What a model takes or gives. */
+export interface OutlineValue {
+  readonly name: string;
+  /** In ONNX's words, in lower case: 'float', 'uint8'. */
+  readonly dtype: string;
+  /** As far as the model tells; dimensions known only when running are names or ''. */
+  readonly shape: Shape | undefined;
 }
 
 export interface OutlineWeight {
@@ -35,8 +45,8 @@ export const readOnnx = (bytes: Uint8Array): OnnxOutline => {
       outputs: node.output.filter((name) => name !== ''),
       attributes: Object.fromEntries(node.attribute.map((a) => [a.name, attributeValue(a)])),
     })),
-    inputs: graph.input.map(({ name }) => name),
-    outputs: graph.output.map(({ name }) => name),
+    inputs: graph.input.map(typedValue),
+    outputs: graph.output.map(typedValue),
     initializers: graph.initializer.map(weightOf),
   };
 };
@@ -52,9 +62,21 @@ const inputsOf = ({ input, attribute }: NodeProto): readonly string[] => {
 
 const weightOf = ({ name, dataType, dims }: TensorProto): OutlineWeight => ({
   name,
-  dtype: (TensorProto_DataType[dataType] ?? 'unknown').toLowerCase(),
+  dtype: dtypeOf(dataType),
   dims: dims.map(Number),
 });
+
+const typedValue = ({ name, type }: ValueInfoProto): OutlineValue => {
+  const { value } = type ?? {};
+  if (value?.case !== 'tensorType') return { name, dtype: 'unknown', shape: undefined };
+  const { elemType, shape } = value.value;
+  return { name, dtype: dtypeOf(elemType), shape: shape?.dim.map(dimOf) };
+};
+
+const dimOf = ({ value }: TensorShapeProto_Dimension): Dim =>
+  value.case === 'dimValue' ? Number(value.value) : (value.value ?? '');
+
+const dtypeOf = (dataType: number): string => (TensorProto_DataType[dataType] ?? 'unknown').toLowerCase();
 
 const attributeValue = (a: AttributeProto): unknown => {
   switch (a.type) {

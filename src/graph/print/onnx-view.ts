@@ -21,8 +21,8 @@ export const viewOfOnnx = ({ nodes, inputs, outputs, initializers }: OnnxOutline
   const leaf = { inputs: [], attributes: {}, nOp: 0 } as const;
   const boxes: readonly Box[] = [
     ...inputs
-      .filter((name) => read.has(name))
-      .map((id) => ({
+      .filter(({ name }) => read.has(name))
+      .map(({ name: id }) => ({
         ...leaf,
         ...typeOf(id),
         id,
@@ -62,7 +62,7 @@ export const viewOfOnnx = ({ nodes, inputs, outputs, initializers }: OnnxOutline
     name: graph.name,
     boxes,
     outputs: outputs
-      .map((name) => ({ name, id: boxOfValue.get(name) ?? name }))
+      .map(({ name }) => ({ name, id: boxOfValue.get(name) ?? name }))
       .filter(({ id }) => boxes.some((box) => box.id === id)),
     repeats: new Map(),
   };

@@ -21,7 +21,18 @@ export interface SpeechModel {
   align(tokens: readonly number[]): Promise<{ readonly heads: readonly Float32Array[]; readonly nCtx: number }>;
 }
 
-export type SpeechSessions = Readonly<Record<'conv' | 'encoder' | 'cross' | 'decoder', SpeechSession>> & {
+/** From a window's spectrogram, `mel`, to what is understood of it, `embd_enc`. */
+export type Encode = (inputs: Inputs) => Promise<Inputs>;
+
+/** By the model's own two graphs. */
+export const encodeBy =
+  (conv: SpeechSession, encoder: SpeechSession): Encode =>
+  async (inputs) =>
+    encoder.run(await conv.run(inputs));
+
+export type SpeechSessions = Readonly<Record<'cross' | 'decoder', SpeechSession>> & {
+  /** By the model, or by one from outside. */
+  readonly encode: Encode;
   /** Opened when it is first asked for. */
   alignment(): Promise<SpeechSession>;
 };
@@ -35,11 +46,9 @@ export const createSpeechModel = (sessions: SpeechSessions, h: WhisperHparams): 
       // The language is told from the window that is then transcribed.
       if (last && mel.every((value, i) => value === last?.[i])) return;
       last = mel;
-      const { conv, encoder, cross, decoder } = sessions;
-      const felt = await conv.run({ mel: { dtype: 'f32', dims: [1, h.nMels, 2 * h.audio.nCtx], data: mel } });
-      const understood = await encoder.run(felt);
-      heard = understood;
-      await decoder.hold(await cross.run(understood));
+      const { encode, cross, decoder } = sessions;
+      heard = await encode({ mel: { dtype: 'f32', dims: [1, h.nMels, 2 * h.audio.nCtx], data: mel } });
+      await decoder.hold(await cross.run(heard));
     },
     async step(tokens, pos, parents) {
       const [nSeq, nToken] = [tokens.length, tokens[0]?.length ?? 0];
