@@ -25,7 +25,7 @@ await say('Tell me a story about a dragon.');
 await say('How many legs does a spider have?');
 terminal.type('/set temp 0.8\r');
 await terminal.see('is 0.8 now');
-await say('What is 7 + 5?');
+await say('What colour is the sky?');
 terminal.type('/re\t');
 await terminal.see('/read');
 writeFileSync(OUTPUT, terminalPicture(terminal.emulator, { title: 'A chat with grafo', rows: ROWS, hasCursor: true }));

@@ -43,6 +43,7 @@ for version in 10 11; do
   cd "$work"
   try "npm $version: npm i -g grafo.tgz" "$npm" install -g --prefix "$work/prefix$version" "$tarball"
   try "npm $version: grafo of the whole system" writes "$work/prefix$version/bin/grafo"
+  echo "        installed: $(du -sh "$work/prefix$version" | cut -f1)"
 
   mkdir "$work/empty$version" && cd "$work/empty$version"
   try "npm $version: npx from the packed file" writes "$npx" --yes --package "$tarball" grafo

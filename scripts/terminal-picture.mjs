@@ -1,4 +1,5 @@
 /** A terminal as a picture: its cells, read from an emulator, as SVG. */
+import stringWidth from 'string-width';
 
 /** The colours of a dark terminal, by the number that programs call them. */
 const PALETTE = [
@@ -80,15 +81,14 @@ const coarse = (colour) =>
   `#${[1, 3, 5].map((at) => Math.round(Number.parseInt(colour.slice(at, at + 2), 16) / 17).toString(16)).join('')}`;
 
 const words = (line, top) =>
-  runsOf(line, textLook)
-    .filter(({ text }) => text.trim() !== '')
-    .map(({ x, style, text }) => {
-      // A run begins with its first letter, so that no blanks need to be kept.
-      const shown = text.trim();
-      const first = x + text.indexOf(shown);
-      const place = `x="${round(MARGIN + first * CELL_WIDTH)}" y="${round(top + 0.75 * LINE_HEIGHT)}"`;
-      return `<text ${place} textLength="${round(shown.length * CELL_WIDTH)}" ${style}>${escaped(shown)}</text>`;
-    });
+  runsOf(line, textLook).flatMap(({ x, style, text }) =>
+    // Several blanks in a row would become one.
+    [...text.matchAll(/\S+(?: \S+)*/g)].map(({ 0: shown, index }) => {
+      const left = MARGIN + (x + stringWidth(text.slice(0, index))) * CELL_WIDTH;
+      const place = `x="${round(left)}" y="${round(top + 0.75 * LINE_HEIGHT)}"`;
+      return `<text ${place} textLength="${round(stringWidth(shown) * CELL_WIDTH)}" ${style}>${escaped(shown)}</text>`;
+    }),
+  );
 
 /**
  * The rows from `first` on, as SVG.
@@ -112,7 +112,7 @@ export const terminalPicture = ({ cols, buffer: { active } }, { title, rows, fir
 <g shape-rendering="crispEdges">
 ${pixels(lines).join('\n')}
 </g>
-<g font-family="${FONTS}" font-size="14" xml:space="preserve">
+<g font-family="${FONTS}" font-size="14">
 ${drawn.join('\n')}
 </g>
 </svg>

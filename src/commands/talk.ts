@@ -40,7 +40,7 @@ export const talk = async (job: Job, template: ChatTemplate, saver: LogitsFile |
     job.notice(`${resumed.messages.length} messages, ${resumed.tokens.length} tokens from '${flags.session}'`);
   const conversation = new Conversation(speaker, resumed?.messages ?? []);
   if (input.system !== undefined) conversation.setSystem(input.system);
-  const talking: Talking = { job, writer, conversation, output: createOutput(job, sampling.seed) };
+  const talking: Talking = { job, writer, conversation, output: await createOutput(job, sampling.seed) };
   const exitCode = await (isChat ? converse(talking) : answerOnce(talking));
   if (flags.session !== undefined) {
     await keepContext(flags.session, job, writer, { messages: conversation.messages });

@@ -7,7 +7,6 @@ import { hasColours, write, yellow } from './terminal.ts';
 import type { Job } from './text-job.ts';
 import { createThoughtWriter } from './thoughts.ts';
 import { shortTimings, timingsJson, timingsTable } from './timings.ts';
-import { createWordWrap } from './word-wrap.ts';
 import type { Written } from './writer.ts';
 
 /** Where an answer goes, and what it goes on from. */
@@ -17,9 +16,9 @@ export interface TextOutput extends AnswerOutput {
 }
 
 /** An answer on stdout as the flags want it, its report behind it. */
-export const createOutput = ({ flags, model, notice }: Job, seed: number): TextOutput => {
+export const createOutput = async ({ flags, model, notice }: Job, seed: number): Promise<TextOutput> => {
   const isColoured = hasColours(flags.color);
-  const put = resultWriter();
+  const put = await resultWriter();
   const show = createThoughtWriter({ shown: flags.thinking, hasColours: isColoured }, put);
   return {
     begin: () => show.begin(),
@@ -35,10 +34,11 @@ export const createOutput = ({ flags, model, notice }: Job, seed: number): TextO
   };
 };
 
-/** Writes to stdout; at a terminal in lines of whole words. */
-const resultWriter = (): ((text: string) => Promise<void>) => {
+/** Writes to stdout; at a terminal in lines of whole words, which takes a module that nobody else should wait for. */
+const resultWriter = async (): Promise<(text: string) => Promise<void>> => {
   const { stdout, env } = process;
   if (!stdout.isTTY || env.TERM === 'dumb') return write;
+  const { createWordWrap } = await import('./word-wrap.ts');
   const wrapped = createWordWrap(() => stdout.columns);
   return (text) => write(wrapped(text));
 };

@@ -173,7 +173,7 @@ const complete = async (job: Job, saver: LogitsFile | undefined): Promise<number
   checkKept(flags, 'completion');
   const prompt = promptIds(job.input.prompt, model.tokenizer);
   const { writer, sampling } = prepareWriter(job, saver, flags['reasoning-format'] === 'deepseek');
-  const output = createOutput(job, sampling.seed);
+  const output = await createOutput(job, sampling.seed);
   if (!flags.json && (flags['display-prompt'] ?? process.stdout.isTTY === true))
     await output.quote(echo(prompt, model.tokenizer, flags.special));
   const listener: Listener = { signal: interrupts.signal, hear: (piece) => output.write(piece), tell: job.notice };

@@ -34,15 +34,12 @@ describe('grafo demo', () => {
   });
 
   it('shows the picture at a terminal, and what is drawn and said there fits', async () => {
-    const pty = openPty(['demo', 'vit', 'deepseek'], { rows: 60 });
+    const pty = openPty(['demo', 'vit'], { rows: 40 });
     expect(await pty.ended).toBe(0);
     const screen = pty.screen();
-    expect(screen).toMatch(/\(1 of 2\)\n\$ grafo vit .*\n(▀{24}\n){12} > red fish : /);
-    expect(screen).toMatch(/\(2 of 2\)\n\$ grafo deepseek .*\n(.*\n)+58 \+ 67 = \d+/);
-    for (const { title, further } of [stopNamed('vit'), stopNamed('deepseek')]) {
-      expect(screen).toContain(title);
-      expect(screen).toContain(further);
-    }
+    expect(screen).toMatch(/\(1 of 1\)\n\$ grafo vit .*\n(▀{24}\n){12} > red fish : /);
+    expect(screen).toContain(stopNamed('vit').title);
+    expect(screen).toContain(stopNamed('vit').further);
   });
 
   it.each(stops.map(({ name, title, further, words }) => [name, title, further, words] as const))(
