@@ -86,9 +86,11 @@ const faultOf = (story, finish) => {
   const sentences = story.split(/(?<=[.!?]"?) (?=["A-Z])/);
   const again = sentences.find((s, i) => s.split(' ').length > 3 && sentences.indexOf(s) < i);
   if (again) return `says again: ${again}`;
-  const names = new Set(story.match(/(?<=[a-z,] |" )[A-Z][a-z]+/g));
-  names.delete('I');
-  return names.size > 2 ? `has too many names: ${[...names].join(', ')}` : undefined;
+  // Capitals within a sentence, or of who begins the story: the one whom it is about, and a friend.
+  const names = new Set(
+    story.match(/(?<=[a-z],? )[A-Z][a-z]+|^(?!There|It|When|Nobody)[A-Z][a-z]+(?= (was|lived|and|the) )/g),
+  );
+  return names.size === 2 ? undefined : `has not two names: ${[...names].join(', ')}`;
 };
 
 const examination = (await text(process.stdin))

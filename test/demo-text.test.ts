@@ -99,6 +99,16 @@ describe('the llama of demo/', () => {
     expect(new Set(stories.map(({ text }) => text)).size).toBe(openings.length);
   });
 
+  it('tells stories of whom it is asked for, at least 17 times of 20', async () => {
+    const asked = `dragon fox robot princess mouse wizard penguin knight giant bear
+      ghost pirate unicorn cat dog king witch lion farmer rabbit`.split(/\s+/);
+    const stories = await withAuthor(llama, asked.length, ({ chat, write }) =>
+      write(asked.map((hero) => chat(`Tell me a story about a ${hero}.`))),
+    );
+    const missed = asked.filter((hero, i) => !stories[i]!.text.includes(` ${hero}`));
+    expect(missed.length, missed.join(', ')).toBeLessThanOrEqual(3);
+  });
+
   it('answers simple questions, and tells kindly what it cannot do', async () => {
     const table: readonly (readonly [messages: readonly string[], answer: RegExp])[] = [
       [['What colour is the sky?'], /^The sky is blue\.$/],
@@ -108,7 +118,6 @@ describe('the llama of demo/', () => {
       [['How many legs does a spider have?'], /^A spider has eight legs\.$/],
       [['Who are you?'], /small language model/],
       [['Explain quantum physics'], /stories/],
-      [['Tell me a story about a dragon.'], /dragon/],
       [['My name is Anna.', 'Nice to meet you, Anna! What can I do for you?', 'What is my name?'], /Anna/],
       [['Thank you!'], /welcome|pleasure|glad/],
     ];

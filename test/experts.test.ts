@@ -188,6 +188,20 @@ describe.each([true, false])('a layer of experts (fused kernels %s)', (fused) =>
   });
 });
 
+it('layers of experts one after the other say with fused kernels what they say without, whoever is chosen', async () => {
+  const { m, x } = layer({ ...plain, nExpertUsed: 1, normalise: true });
+  const build = (g: GraphBuilder) => {
+    let y = g.input('x', 'f32', ['B', 'T', N_EMBD]);
+    for (let il = 0; il < 4; il++) y = moe(g, y, m);
+    g.output('y', y);
+  };
+  for (const nToken of [1, 2, 3, 5]) {
+    const tokens = f32([1, nToken, N_EMBD], x.subarray(0, nToken * N_EMBD));
+    const [apart, fused] = [await run(build, tokens, false), await run(build, tokens, true)];
+    expect(nmse(fused.y?.data as Float32Array, apart.y?.data as Float32Array)).toBeLessThan(1e-12);
+  }
+});
+
 describe('experts of any stored type', () => {
   const [nExpert, width] = [4, 256];
   const next = random(7);

@@ -25,7 +25,7 @@ import { buildDecoder, withGguf } from '../src/commands/open.ts';
 import type { Keeping, KeptProgram } from '../src/graph/device/kept.ts';
 import { findKept, keyOf, listKept, programsFolder } from '../src/graph/device/kept.ts';
 import { pack } from '../src/graph/device/pack.ts';
-import { openSession } from '../src/graph/device/session.ts';
+import { mapsWeights, openSession } from '../src/graph/device/session.ts';
 import type { Program } from '../src/graph/lower/lower.ts';
 import { lower } from '../src/graph/lower/lower.ts';
 import type { WeightSource } from '../src/graph/weights.ts';
@@ -176,7 +176,9 @@ describe('the packed form', () => {
   it('takes the place of the other and gives the same logits, bit for bit', async () => {
     const keeping = keepingIn(newCache());
     const first = await startLarge(keeping);
+    expect(await mapsWeights(programOfLarge(), keeping)).toBe(false);
     expect(await packed(keeping, programOfLarge())).toBe(true);
+    expect(await mapsWeights(programOfLarge(), keeping)).toBe(true);
     expect(keptFolders(keeping.cacheFolder).map((folder) => readdirSync(folder).sort())).toEqual([
       ['manifest.json', 'packed.bin', 'packed.onnx'],
     ]);
@@ -200,13 +202,22 @@ describe('the packed form', () => {
     expect(await startLarge(keeping)).toEqual({ logits: first.logits, prepared: false, lines: [] });
   });
 
-  it('is not kept where the runtime reads it wrongly, as it does with small matrices', async () => {
+  it.each(['gqa-q4_0', 'gqa-q8_0'])('of the small matrices of %s is read rightly too', async (name) => {
     const keeping = keepingIn(newCache());
-    const first = await start(keeping);
-    expect(await packed(keeping, await programOf())).toBe(false);
-    expect(await start(keeping)).toEqual({ logits: first.logits, prepared: false, lines: [] });
+    const first = await start(keeping, undefined, name);
+    expect(await packed(keeping, await programOf(name))).toBe(true);
+    expect(await start(keeping, undefined, name)).toEqual({ logits: first.logits, prepared: false, lines: [] });
     expect(readdirSync(keeping.cacheFolder)).toEqual(['programs']);
   });
+
+  it('of experts in branches is read rightly too', () =>
+    withGguf(fixture('deepseek/v2lite-q8_0.gguf'), async (file) => {
+      const keeping = keepingIn(newCache());
+      const ids = [1, 17, 4, 99, 23, 42];
+      const first = await startFrom(file, keeping, ids);
+      expect(await packed(keeping, programFrom(file))).toBe(true);
+      expect(await startFrom(file, keeping, ids)).toEqual({ logits: first.logits, prepared: false, lines: [] });
+    }));
 });
 
 describe('damage', () => {

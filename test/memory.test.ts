@@ -75,9 +75,13 @@ describe('a model that', () => {
     setting: 'context 4096',
     need: { weights: 4 * GIB, cache: GIB, activations: GIB / 2 },
   };
-  const fits = (total: number, free: number): readonly string[] => {
+  const fits = (total: number, free: number, mapsWeights = false): readonly string[] => {
     const told: string[] = [];
-    expectFit(plan, (line) => told.push(line), { name: 'this machine', total: total * GIB, free: free * GIB });
+    expectFit({ ...plan, mapsWeights }, (line) => told.push(line), {
+      name: 'this machine',
+      total: total * GIB,
+      free: free * GIB,
+    });
     return told;
   };
 
@@ -93,6 +97,11 @@ describe('a model that', () => {
     expect(() => fits(4, 4)).toThrow(
       'big.gguf with context 4096 needs 5.6 GiB (weights 4.0 GiB, cache 1.0 GiB), this machine has 4.0 GiB',
     );
+  });
+
+  it('maps its weights may be larger than memory by what need not stay there', () => {
+    expect(fits(4, 4, true)).toEqual(['big.gguf needs 5.6 GiB, 4.0 GiB are free now: it may become slow']);
+    expect(() => fits(2, 2, true)).toThrow('needs 5.6 GiB');
   });
 
   it('runs where nobody tells how much memory there is, is not refused', () => {

@@ -28,7 +28,12 @@ export interface MemoryPlan {
   /** What the need depends on: 'compute block, context 4096'. */
   readonly setting: string;
   readonly need: MemoryNeed;
+  /** Whether weights stay on disk until they are used, and may go from memory again. */
+  readonly mapsWeights?: boolean;
 }
+
+/** Of mapped weights, what the kernels write into and so must stay: measured with blocks of 4 bits. */
+const HELD_OF_MAPPED = 1 / 3;
 
 /** Node, the runtime and grafo itself, without any model: measured on Linux. */
 const PROGRAM_BYTES = 150 * 2 ** 20;
@@ -55,6 +60,14 @@ export const needOf = (runs: readonly PlannedRun[]): MemoryNeed =>
     }));
 
 const together = ({ weights, cache, activations }: MemoryNeed): number => weights + cache + activations + PROGRAM_BYTES;
+
+/** What of it all must be in memory at once. */
+const heldOf = ({ need, mapsWeights }: MemoryPlan): number =>
+  together(need) - (mapsWeights ? (1 - HELD_OF_MAPPED) * need.weights : 0);
+
+/** Whether the device has room for all of it at once. */
+export const fits = (plan: MemoryPlan, room = roomOn(plan.device)): boolean =>
+  room === undefined || heldOf(plan) <= room.total;
 
 interface Room {
   readonly name: string;
@@ -84,7 +97,7 @@ export const expectFit = (plan: MemoryPlan, notice: (line: string) => void, room
   const { need, name } = plan;
   const all = together(need);
   const parts = `weights ${bytesText(need.weights)}, cache ${bytesText(need.cache)}`;
-  if (all > room.total)
+  if (!fits(plan, room))
     throw new UserError(
       'capacity',
       `${name} with ${plan.setting} needs ${bytesText(all)} (${parts}), ${room.name} has ${bytesText(room.total)}`,

@@ -6,7 +6,7 @@ import type { Activations, Device, Wish } from '../graph/device/device.ts';
 import { deviceId, targetOn } from '../graph/device/device.ts';
 import type { Progress } from '../graph/device/files.ts';
 import type { Session } from '../graph/device/session.ts';
-import { openSession } from '../graph/device/session.ts';
+import { mapsWeights, openSession } from '../graph/device/session.ts';
 import type { Graph } from '../graph/graph.ts';
 import { cacheBytes } from '../graph/graph.ts';
 import { Hparams } from '../graph/hparams.ts';
@@ -34,7 +34,7 @@ import { findDevice, noticeFallbacks } from './devices.ts';
 import { createExpertStats, type ExpertStats } from './expert-stats.ts';
 import { keepingOf } from './keeping.ts';
 import type { MemoryPlan, PlannedRun } from './memory.ts';
-import { expectFit, needOf } from './memory.ts';
+import { expectFit, fits, needOf } from './memory.ts';
 import { cacheFolder } from './options.ts';
 import { overridden } from './override-kv.ts';
 import { type RopeFlags, ropeOverrides } from './rope-flags.ts';
@@ -211,10 +211,11 @@ const openWeights = async (
 ): Promise<Omit<TextModelFile, 'loadMs'>> => {
   const plan = await planText(stored, path, options);
   const { file, h, experts, device, compute, nCtx, nTokenPerRun } = plan;
-  expectFit(plan.memory, options.notice);
+  const keeping = options.cache ? await keepingOf(path, parts, options.notice) : undefined;
+  const isMapped = !fits(plan.memory) && keeping !== undefined && (await mapsWeights(plan.program, keeping));
+  expectFit({ ...plan.memory, mapsWeights: isMapped }, options.notice);
   const tokenizer = readTokenizer(file.metadata);
 
-  const keeping = options.cache ? await keepingOf(path, parts, options.notice) : undefined;
   const load = (program: Program) =>
     openSession(program, device, {
       threads: options.threads,

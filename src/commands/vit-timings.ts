@@ -4,7 +4,9 @@ import type { Prepared } from './vit-images.ts';
 export interface Stopwatch {
   /** Images done so far, also those that could not be read. */
   readonly nImage: number;
-  inference<R>(run: () => Promise<R>): Promise<R>;
+  /** Those that the model has seen. */
+  readonly nSeen: number;
+  inference<R>(nImage: number, run: () => Promise<R>): Promise<R>;
   prepared(batch: readonly Pick<Prepared, 'ms'>[]): void;
   /** `[ load 120 ms | per image: preprocess 6.1 ms, inference 12.3 ms | 10 images in 0.15 s, 66.7 images/s ]` */
   line(): string;
@@ -15,15 +17,19 @@ export interface Stopwatch {
 /** Begins to count. Preprocessing goes on beside inference, so the whole takes less than the sum. */
 export const createStopwatch = (loadMs: number): Stopwatch => {
   const begin = performance.now();
-  let [nImage, inferenceMs, preparedMs] = [0, 0, 0];
+  let [nImage, nSeen, inferenceMs, preparedMs] = [0, 0, 0, 0];
   return {
     get nImage() {
       return nImage;
     },
-    async inference(run) {
+    get nSeen() {
+      return nSeen;
+    },
+    async inference(n, run) {
       const start = performance.now();
       const result = await run();
       inferenceMs += performance.now() - start;
+      nSeen += n;
       return result;
     },
     prepared(batch) {
@@ -32,9 +38,9 @@ export const createStopwatch = (loadMs: number): Stopwatch => {
     },
     line() {
       const seconds = (performance.now() - begin) / 1000;
-      const each = (ms: number) => `${(ms / Math.max(1, nImage)).toFixed(1)} ms`;
-      const count = nImage === 1 ? '1 image' : `${nImage} images`;
-      return `[ load ${loadMs.toFixed(0)} ms | per image: preprocess ${each(preparedMs)}, inference ${each(inferenceMs)} | ${count} in ${seconds.toFixed(2)} s, ${(nImage / seconds).toFixed(1)} images/s ]`;
+      const each = (ms: number, n: number) => `${(ms / Math.max(1, n)).toFixed(1)} ms`;
+      const count = nSeen === 1 ? '1 image' : `${nSeen} images`;
+      return `[ load ${loadMs.toFixed(0)} ms | per image: preprocess ${each(preparedMs, nImage)}, inference ${each(inferenceMs, nSeen)} | ${count} in ${seconds.toFixed(2)} s, ${(nSeen / seconds).toFixed(1)} images/s ]`;
     },
     table() {
       const seconds = (performance.now() - begin) / 1000;
@@ -47,8 +53,8 @@ export const createStopwatch = (loadMs: number): Stopwatch => {
       return [
         row('load', loadMs),
         row('preprocess', preparedMs, nImage),
-        row('inference', inferenceMs, nImage),
-        row('total', loadMs + 1000 * seconds, nImage),
+        row('inference', inferenceMs, nSeen),
+        row('total', loadMs + 1000 * seconds, nSeen),
       ].join('\n');
     },
   };

@@ -167,7 +167,8 @@ async function* answers<S extends ImageSource>(
     const read = batch.filter(isRead);
     const images = new Float32Array(read.length * 3 * imageSize ** 2);
     for (const [i, { result }] of read.entries()) normalise(result, recipe, images, i * 3 * imageSize ** 2);
-    const said = read.length > 0 ? await watch.inference(() => classifier.classify(images, read.length)) : [];
+    const classify = () => classifier.classify(images, read.length);
+    const said = read.length > 0 ? await watch.inference(read.length, classify) : [];
     watch.prepared(batch);
     if (!flags.quiet && sources.length > 1) bar.update(watch.nImage, sources.length);
     for (const [i, { source, result }] of read.entries()) {
@@ -176,7 +177,7 @@ async function* answers<S extends ImageSource>(
     }
   }
   bar.end();
-  noticeUnless(flags.quiet)(flags.perf ? watch.table() : watch.line());
+  if (watch.nSeen > 0) noticeUnless(flags.quiet)(flags.perf ? watch.table() : watch.line());
 }
 
 const classifyAll = async (job: Job, sources: readonly ImageSource[]): Promise<number> => {

@@ -23,10 +23,10 @@ export class GraphBuilder {
 
   /** A value that every run brings; where graphs are built as one, what an earlier of them gives by this name. */
   input(name: string, dtype: DType, shape: Shape): Tensor {
-    const met = this.#outputs.findIndex((output) => output.name === name);
-    if (met < 0) return this.#append(name, INPUT, [], { dtype, shape });
-    const [output] = this.#outputs.splice(met, 1) as [GraphOutput];
-    const { tensor } = output;
+    const met = this.#outputs.find((output) => output.name === name);
+    if (!met) return this.#append(name, INPUT, [], { dtype, shape });
+    this.#outputs.splice(this.#outputs.indexOf(met), 1);
+    const { tensor } = met;
     if (tensor.dtype !== dtype || !sameShape(tensor.shape, shape))
       throw new Error(`'${name}' is ${showShape(tensor.shape)}, expected ${showShape(shape)}`);
     return tensor;

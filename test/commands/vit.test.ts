@@ -4,6 +4,7 @@ import { copyFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import sharp from 'sharp';
 import { beforeAll, describe, expect, it } from 'vitest';
+import { createStopwatch } from '../../src/commands/vit-timings.ts';
 import { openGguf } from '../../src/io/gguf/reader.ts';
 import { fixture, scratch } from '../fixtures.ts';
 import { sharedData } from '../shared-data.ts';
@@ -175,6 +176,15 @@ describe('several images', () => {
       ),
       "grafo vit: cannot read 'nowhere.png': no such file or directory",
     ]);
+  });
+
+  it('are timed by those that the model has seen', async () => {
+    const watch = createStopwatch(1);
+    watch.prepared([{ ms: 4 }, { ms: 2 }]);
+    expect(await watch.inference(1, async () => 'seen')).toBe('seen');
+    expect([watch.nImage, watch.nSeen]).toEqual([2, 1]);
+    expect(watch.line()).toMatch(/^\[ load 1 ms \| per image: preprocess 3\.0 ms, .* \| 1 image in /);
+    expect(watch.table()).toMatch(/preprocess time = .* 2 images .*\n.*inference time = .* 1 images /);
   });
 
   it('as CSV: a heading, and quotes where a label has commas', async () => {

@@ -35,6 +35,8 @@ export interface KeptProgram {
   readonly label: string;
   readonly byteLength: number;
   readonly lastUsed: Date;
+  /** Whether it is in the form that is mapped: memory is taken as weights are used, and given back. */
+  readonly isPacked: boolean;
   /** Whether the sums of the model, or of the weights beside it, are right. */
   isIntact(what: 'model' | 'weights'): Promise<boolean>;
 }
@@ -113,6 +115,7 @@ const readKept = async (folder: string): Promise<KeptProgram | undefined> => {
       label,
       byteLength: files.reduce((sum, file) => sum + file.byteLength, 0),
       lastUsed: (await stat(path)).mtime,
+      isPacked: folder.endsWith(PACKED),
       async isIntact(what) {
         const asked = files.filter(({ name }) => (name === model) === (what === 'model'));
         return (await Promise.all(asked.map((file) => isIntact(folder, file)))).every((ok) => ok);

@@ -3,15 +3,17 @@
  * grows only with use. To make it takes as long as a start, so it is made by a process of its own after one.
  *
  * ONNX Runtime 1.30 aligns only blobs of a megabyte and more in the packed file, and its 4- and 8-bit kernels read one
- * that lies elsewhere wrongly, without a word. So programs with a smaller one are left as they are, and a packed form
- * is kept only if it gives the very bits that the plain one gives.
+ * that lies elsewhere wrongly, without a word. So a file with smaller ones is written anew, and a packed form is kept
+ * only if it gives the very bits that the plain one gives.
  */
 import { spawn } from 'node:child_process';
-import { rm, statfs } from 'node:fs/promises';
+import { open, readFile, rename, rm, statfs, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { InferenceSession } from 'onnxruntime-node';
 import type { Program } from '../lower/lower.ts';
+import type { Move } from '../lower/onnx-places.ts';
+import { alignedPlaces } from '../lower/onnx-places.ts';
 import { builtFile } from './built-file.ts';
 import { sumFile } from './checksums.ts';
 import type { EngineProgram } from './engine.ts';
@@ -45,13 +47,11 @@ const WORTH_PACKING = 64 * 2 ** 20;
 /** The packed file holds the blocks as they are and as the kernels want them. */
 const TIMES_LARGER = 2.5;
 
-/** The smallest blob that the runtime aligns. */
-const ALIGNED = 2 ** 20;
+/** While it is written anew there are two of it. */
+const TIMES_WRITTEN = 2;
 
-const isSafe = ({ initializers }: Program): boolean =>
-  initializers.every(({ parts }) =>
-    parts.every(({ dtype, byteLength }) => (dtype !== 'u8' && dtype !== 'i8') || byteLength >= ALIGNED),
-  );
+/** Where the kernels may be given what they have packed: they put it at such places themselves. */
+const ALIGNMENT = 64;
 
 /**
  * Starts the packing of a program that has just been kept; it goes on when this process has ended, unless it is
@@ -64,9 +64,9 @@ export const startPacking = async (
 ): Promise<void> => {
   const { cacheFolder, key, limit, packing } = place;
   const need = kept.byteLength * TIMES_LARGER;
-  if (kept.byteLength < WORTH_PACKING || need > limit || !isSafe(program)) return;
+  if (kept.byteLength < WORTH_PACKING || need > limit) return;
   const disk = await statfs(cacheFolder).catch(() => undefined);
-  if (!disk || disk.bavail * disk.bsize < 1.2 * need) return;
+  if (!disk || disk.bavail * disk.bsize < 1.2 * TIMES_WRITTEN * need) return;
   const { onnx: _onnx, initializers: _initializers, ...plain } = program;
   const { folder, model, label } = kept;
   const request: PackRequest = { cacheFolder, key, limit, folder, model, label, program: plain };
@@ -90,6 +90,7 @@ export const pack = async (request: PackRequest): Promise<boolean> => {
   try {
     if (dirname(made) !== cacheFolder) return false;
     await writePacked(model, made);
+    await align(made);
     const [plain, packed] = [await answer(model, program), await answer(join(made, MODEL), program)];
     if (Buffer.compare(plain, packed) !== 0) return false;
     const files = [await sumFile(made, MODEL), await sumFile(made, WEIGHTS)];
@@ -119,6 +120,38 @@ const writePacked = async (model: string, folder: string): Promise<void> => {
     },
   });
   await session.release();
+};
+
+/** Puts everything in the packed file where the kernels read it rightly. */
+const align = async (folder: string): Promise<void> => {
+  const [model, weights] = [join(folder, MODEL), join(folder, WEIGHTS)];
+  const moved = alignedPlaces(await readFile(model), ALIGNMENT);
+  if (!moved) return;
+  await copyMoved(weights, `${weights}.aligned`, moved.moves);
+  await rename(`${weights}.aligned`, weights);
+  await writeFile(model, moved.onnx);
+};
+
+/** Bytes copied at a time. */
+const PIECE = 16 * 2 ** 20;
+
+const copyMoved = async (source: string, target: string, moves: readonly Move[]): Promise<void> => {
+  const [from, to] = [await open(source, 'r'), await open(target, 'wx')];
+  try {
+    const buffer = new Uint8Array(PIECE);
+    for (const move of moves) {
+      for (let done = 0; done < move.byteLength; ) {
+        const n = Math.min(PIECE, move.byteLength - done);
+        const { bytesRead } = await from.read(buffer, 0, n, move.from + done);
+        if (bytesRead === 0) throw new Error(`${source} ends within a weight`);
+        await to.write(buffer, 0, bytesRead, move.to + done);
+        done += bytesRead;
+      }
+    }
+  } finally {
+    await from.close();
+    await to.close();
+  }
 };
 
 /** The bytes of everything that one run of a program gives, its inputs being zeros and waves. */

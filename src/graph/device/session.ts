@@ -115,6 +115,12 @@ export const openSession = async (program: Program, device: Device, options: Ses
   return sessionOf(program, port, opening, removeLate ? files.remove : undefined);
 };
 
+/** Whether opening this program would map its weights, as an earlier start has packed them. */
+export const mapsWeights = async (program: Program, { cacheFolder, source }: Keeping): Promise<boolean> => {
+  const kept = await findKept(cacheFolder, keyOf(program, source));
+  return kept !== undefined && kept !== 'broken' && kept.isPacked;
+};
+
 /** An ONNX file that others made, and what it takes and gives. */
 export type OnnxFile = Pick<Program, 'inputs' | 'outputs'> & { readonly path: string };
 

@@ -76,7 +76,6 @@ export const expertBranches = (down: Tensor, users: Users, o: Emitter): Fusion |
       const grouped = o.node('Reshape', [sorted.counts, o.i64([branches.length, nTogether])]);
       const isAny = o.node('Greater', [o.node('ReduceSum', [grouped, o.i64([1])], { keepdims: 0 }), o.i64([0])]);
       const isChosen = o.nodeOf('Split', [isAny, o.i64(branches.map(() => 1))], branches.length, { axis: 0 });
-      const nothing = o.once(`nothing.${nEmbd}`, () => o.node('Expand', [o.f32([0]), o.i64([0, nEmbd])]));
       const said = branches.map((branch) => {
         const experts = range(nTogether).map((i) => branch * nTogether + i);
         const yes = () =>
@@ -87,8 +86,11 @@ export const expertBranches = (down: Tensor, users: Users, o: Emitter): Fusion |
               { axis: 0 },
             ),
           ] as const;
-        const no = () => [o.node('Identity', [nothing])] as const;
-        return o.either<1>(isChosen[branch] as Value, { yes, no }, [{ dtype: 'f32', shape: ['nRow', nEmbd] }])[0];
+        // Cut from what is at hand: constants the runtime would fold, under a name that it does not accept again.
+        const no = () => [o.node('Slice', [rows, o.i64([0]), o.i64([0])])] as const;
+        // Of one name would be of one size to the runtime, which puts one where another was.
+        const nRow = `nRow.${down.name}.${branch}`;
+        return o.either<1>(isChosen[branch] as Value, { yes, no }, [{ dtype: 'f32', shape: [nRow, nEmbd] }])[0];
       });
       // Rows came expert by expert; each goes back to its choice.
       return new Map([[down, o.node('Gather', [o.node('Concat', said, { axis: 0 }), sorted.back], { axis: 0 })]]);
