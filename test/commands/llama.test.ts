@@ -381,8 +381,8 @@ describe('a wrong command line', () => {
 
   it.each<[string[], string]>([
     [['lama'], "grafo: unknown command 'lama'\n  did you mean llama?\n"],
-    [['frobnicate'], "grafo: unknown command 'frobnicate'\n  commands are llama"],
-    [['--frobnicate'], "grafo: unknown flag '--frobnicate'\n  commands are llama"],
+    [['frobnicate'], "grafo: unknown command 'frobnicate'\n  commands are demo, llama"],
+    [['--frobnicate'], "grafo: unknown flag '--frobnicate'\n  commands are demo, llama"],
   ])('grafo %j is refused', async (args, sentence) => {
     const { code, stdout, stderr } = await grafo(args);
     expect([code, stdout]).toEqual([2, '']);
@@ -461,7 +461,7 @@ describe('help', () => {
   it.each([[['--help']], [[]], [['help']]])('grafo %j lists the commands', async (args) => {
     const { code, stdout, stderr } = await grafo(args);
     expect([code, stderr]).toEqual([0, '']);
-    expect(stdout).toMatch(/^usage: grafo COMMAND .*\n\n {2}llama +write text/);
+    expect(stdout).toMatch(/^usage: grafo COMMAND .*\n\n {2}demo +.*\n {2}llama +write text/);
   });
 
   it.each([[['--version']], [['llama', '--version']]])('grafo %j', async (args) => {

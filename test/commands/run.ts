@@ -64,6 +64,16 @@ export const run = (program: string, args: readonly string[], options: RunOption
     });
   });
 
-/** Runs `grafo ...args`. */
-export const grafo = (args: readonly string[], options?: RunOptions): Promise<RunResult> =>
-  run(process.execPath, [grafoFile, ...args], options);
+/** Commands whose runs compute for long. */
+const computing = ['llama', 'deepseek', 'vit', 'whisper'];
+
+/**
+ * Runs `grafo ...args`, by one thread unless the arguments say how many: other test files run beside this one, and
+ * threads that share a core wait for one another by spinning.
+ */
+export const grafo = (args: readonly string[], options?: RunOptions): Promise<RunResult> => {
+  const [command = '', ...rest] = args;
+  // A file of arguments is one only where it stands alone.
+  const isFree = computing.includes(command) && !rest.some((arg) => /^(-t|--threads|@.*)$/.test(arg));
+  return run(process.execPath, [grafoFile, ...(isFree ? [command, '-t', '1', ...rest] : args)], options);
+};

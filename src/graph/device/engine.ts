@@ -16,7 +16,6 @@ import { elements, resolve } from '../tensor.ts';
 import { bytesOf, firstRows, putRows } from './cache-rows.ts';
 import type { Fallback } from './fallbacks.ts';
 import { FALLS_BACK, fallbacksIn } from './fallbacks.ts';
-import { multipliesInt8, preciseInt8 } from './int8.ts';
 import { sampleInputs } from './sample.ts';
 
 export type HostData = Float32Array | BigInt64Array | Int32Array | Uint8Array | Uint16Array;
@@ -231,12 +230,18 @@ const createSession = async ({ model, program, provider, ...o }: EngineOptions):
       session: {
         // On the CPU there is nothing to fall back from.
         ...(o.strict && provider !== 'cpu' && { disable_cpu_ep_fallback: '1' }),
-        ...preciseInt8(isInt8 && !(await multipliesInt8())),
+        ...(isInt8 && (await int8Option())),
       },
     },
     ...(provider === 'webgpu' && { preferredOutputLocation: locations(program) }),
     ...(o.profilePrefix && { enableProfiling: true, profileFilePrefix: o.profilePrefix }),
   });
+};
+
+/** Read only where there are such products: it builds and lowers a graph. */
+const int8Option = async () => {
+  const { multipliesInt8, preciseInt8 } = await import('./int8.ts');
+  return preciseInt8(!(await multipliesInt8()));
 };
 
 const freshStates = ({ cache, sizes }: EngineProgram): Feeds =>
