@@ -1,7 +1,7 @@
 /** What is drawn again and again below the transcript: the end of the answer, the message being typed, one line of facts. */
 import { renderToString, Text } from 'ink';
 import { editorRows } from './editor-rows.ts';
-import type { ScreenState, Status } from './state.ts';
+import type { Answering, ScreenState, Status } from './state.ts';
 import { growingText, thoughtText } from './transcript.tsx';
 
 export interface Size {
@@ -27,7 +27,7 @@ export const frameOf = (state: ScreenState, { columns, rows }: Size, now: number
   // The last column stays free: some terminals wrap as soon as it is written.
   const editor = editorRows(state.editor, Math.max(1, columns - PROMPT.length - 1), editorHeight);
   const room = rows - editor.rows.length - below.length - 2;
-  const above = [...(room > 0 ? answerRows(state, columns).slice(-room) : []), ''];
+  const above = [...(room > 0 ? answerRows(state, { columns, rows }).slice(-room) : []), ''];
   const marked = editor.rows.map((row, i) => renderRow(i === 0 ? PROMPT : GOES_ON, row));
   return {
     text: [...above, ...marked, ...below].join('\n'),
@@ -46,17 +46,42 @@ const renderRow = (mark: string, row: string): string =>
     PROMPT.length,
   )} ${row}`;
 
-const answerRows = ({ answering, thoughts }: ScreenState, columns: number): readonly string[] => {
+/** What was laid out last of an answer: while somebody types, it stays as it is. */
+const laidOut = new WeakMap<Answering, { readonly columns: number; readonly rows: readonly string[] }>();
+
+const answerRows = (state: ScreenState, size: Size): readonly string[] => {
+  const { answering } = state;
   if (!answering) return [];
-  const { thought, growing } = answering;
+  const known = laidOut.get(answering);
+  if (known?.columns === size.columns) return known.rows;
+  const rows = layOut(answering, state.thoughts, size);
+  laidOut.set(answering, { columns: size.columns, rows });
+  return rows;
+};
+
+const layOut = (
+  { thought, growing }: Answering,
+  thoughts: ScreenState['thoughts'],
+  { columns, rows }: Size,
+): readonly string[] => {
   const isThinking = thought !== '' && thoughts !== 'hide';
-  const lines = isThinking ? thoughtText(thought, columns).split('\n').slice(-THOUGHT_ROWS) : [];
-  const text = growingText(growing, columns);
+  const area = columns * rows;
+  const lines = isThinking ? thoughtText(endOf(thought, area), columns).split('\n').slice(-THOUGHT_ROWS) : [];
+  const text = growingText({ ...growing, text: endOf(growing.text, area) }, columns);
   return [
     ...(isThinking ? [''] : []),
     ...lines.filter((line, i) => i > 0 || line !== ''),
     ...(text === '' ? [] : text.split('\n')),
   ];
+};
+
+/**
+ * The end of a text, from the beginning of a word on: more than a screen of `area` characters and less than three. What
+ * it leaves out grows screen by screen, so that the rows that are seen stay as they are in between.
+ */
+const endOf = (text: string, area: number): string => {
+  const from = area * (Math.floor(text.length / area) - 2);
+  return from <= 0 ? text : text.slice(text.indexOf(' ', from) + 1);
 };
 
 const candidateRows = ({ candidates, hint }: ScreenState, columns: number): readonly string[] => {

@@ -18,6 +18,8 @@ export interface Terminal {
 
 /** A frame is drawn at most so often while an answer comes; what is typed is drawn at once. */
 const FRAME_MS = 33;
+/** Of the time, frames take at most one part in so many: a key must not wait for them. */
+const FRAME_SHARE = 4;
 /** How often the seconds of an answer are counted while nothing else happens. */
 const TICK_MS = 500;
 const CLEAR_SCREEN = '\x1b[2J\x1b[H';
@@ -32,6 +34,9 @@ export class Screen {
   #state: ScreenState;
   #columns: number;
   #drawn = 0;
+  #frameMs = 0;
+  /** What was last drawn of an answer because time had come. */
+  #shown: Pick<ScreenState, 'answering' | 'entries'> | undefined;
   #timer: NodeJS.Timeout | undefined;
   #due = Number.POSITIVE_INFINITY;
   #left = false;
@@ -53,7 +58,7 @@ export class Screen {
 
   update(change: (state: ScreenState) => ScreenState): void {
     this.#state = change(this.#state);
-    const wait = this.#drawn + FRAME_MS - performance.now();
+    const wait = this.#drawn + Math.max(FRAME_MS, FRAME_SHARE * this.#frameMs) - performance.now();
     if (wait <= 0) this.#draw();
     else this.#drawWithin(wait);
   }
@@ -96,13 +101,20 @@ export class Screen {
   }
 
   readonly #draw = (): void => {
+    this.#shown = this.#state;
+    this.#drawNow();
+  };
+
+  #drawNow(): void {
     if (this.#isClosed) return;
     clearTimeout(this.#timer);
     this.#timer = undefined;
+    const begun = performance.now();
     this.#ink.rerender(this.#view());
     this.#drawn = performance.now();
+    this.#frameMs = this.#drawn - begun;
     if (this.#state.answering) this.#drawWithin(TICK_MS);
-  };
+  }
 
   #drawWithin(ms: number): void {
     const due = performance.now() + ms;
@@ -116,8 +128,18 @@ export class Screen {
     const { state, effect } = press(this.#state, key);
     this.#state = state;
     this.#effects[effect]();
-    this.#draw();
+    // What has come of the answer since can wait for its time: laying it out would take longer than all the rest.
+    this.#drawNow();
+    if (this.#state.answering) this.#drawWithin(FRAME_MS);
   };
+
+  /** The answer as it was last drawn, unless more than its end has changed since. */
+  get #answering(): ScreenState['answering'] {
+    const { answering, entries } = this.#state;
+    const shown = this.#shown?.answering;
+    const isSame = shown && shown.begun === answering?.begun && shown.isStopping === answering.isStopping;
+    return isSame && this.#shown?.entries.length === entries.length ? shown : answering;
+  }
 
   readonly #effects: Readonly<Record<Effect, () => void>> = {
     none: () => undefined,
@@ -182,7 +204,8 @@ export class Screen {
     // Entries become text before ink draws: within its drawing another one cannot begin.
     for (const entry of entries.slice(drawing.from + this.#transcript.length))
       this.#transcript.push(this.#textOf(entry));
-    const frame = frameOf(this.#state, { columns, rows }, performance.now());
+    const answering = this.#answering;
+    const frame = frameOf({ ...this.#state, ...(answering && { answering }) }, { columns, rows }, performance.now());
     return <View drawing={drawing.number} transcript={[...this.#transcript]} frame={frame} />;
   }
 }
