@@ -6,7 +6,7 @@ import { describe, expect, it } from 'vitest';
 import { complete } from '../src/commands/chat/completion.ts';
 import { editorWith, emptyEditor } from '../src/commands/chat/editor.ts';
 import { editorRows } from '../src/commands/chat/editor-rows.ts';
-import { frameOf } from '../src/commands/chat/frame.tsx';
+import { answerRows, frameOf } from '../src/commands/chat/frame.tsx';
 import type { Settled } from '../src/commands/chat/growing.ts';
 import { grow, nothingYet } from '../src/commands/chat/growing.ts';
 import type { Key } from '../src/commands/chat/keys.ts';
@@ -247,14 +247,19 @@ describe('an answer', () => {
     const { thinking, said } = answered('show');
     const long = hear(said, { kind: 'text', text: `\n\n${'word '.repeat(500)}` }, 2000);
     for (const state of [waiting, thinking, long, { ...long, editor: editorWith('x\n'.repeat(30)) }]) {
-      const { text, cursor } = frameOf(state, { columns: 40, rows }, 2500);
+      const size = { columns: 40, rows };
+      const { text, cursor } = frameOf(state, answerRows(state, size), size, 2500);
       expect(text.split('\n').length).toBeLessThan(rows);
       expect(cursor.y).toBeLessThan(rows - 1);
     }
   });
 
   it('counts its seconds in the line of facts, which never wraps', () => {
-    const frame = frameOf({ ...answered('show').said, editor: emptyEditor }, { columns: 30, rows: 24 }, 2500);
+    const [state, size] = [
+      { ...answered('show').said, editor: emptyEditor },
+      { columns: 30, rows: 24 },
+    ];
+    const frame = frameOf(state, answerRows(state, size), size, 2500);
     expect(stripVTControlCharacters(frame.text).split('\n').at(-1)).toBe('answering 2 s  cpu · tiny · 1…');
   });
 });

@@ -4,6 +4,7 @@ import { imageCompute, imageMemory } from '../src/commands/vit-model.ts';
 import type { Device } from '../src/graph/device/device.ts';
 import { multipliesInt8 } from '../src/graph/device/int8.ts';
 import { inventModel } from '../src/io/invented.ts';
+import { onProcessor } from './open-options.ts';
 
 const cpu: Device = { provider: 'cpu', index: 0, name: 'a processor', state: { kind: 'available' } };
 const card: Device = { ...cpu, provider: 'cuda', name: 'a card' };
@@ -30,9 +31,8 @@ describe('--compute auto of an image model', async () => {
   it('gives way to what is asked for', async () => {
     const source = inventModel('vit-small', undefined, 'f16');
     const settingOf = async (compute: 'auto' | 'f32') => {
-      const place = { wish: { kind: 'named', provider: 'cpu', index: 0 }, threads: 1, fused: true } as const;
-      const rest = { strictDevice: false, activations: 'auto', cache: false, batchSize: 1, looks: false } as const;
-      return (await imageMemory(source, 'vit-small', { ...place, ...rest, compute, notice: () => undefined })).setting;
+      const options = { ...onProcessor, batchSize: 1, looks: false, compute };
+      return (await imageMemory(source, 'vit-small', options)).setting;
     };
     expect(await settingOf('auto')).toMatch(new RegExp(`^compute ${fastest}, `));
     expect(await settingOf('f32')).toMatch(/^compute f32, /);

@@ -2,7 +2,6 @@
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { expectFit, type MemoryPlan, machineMemory } from '../src/commands/memory.ts';
-import type { OpenOptions } from '../src/commands/open.ts';
 import { textMemory, withGguf } from '../src/commands/open.ts';
 import { imageMemory } from '../src/commands/vit-model.ts';
 import { speechMemory } from '../src/commands/whisper-open.ts';
@@ -11,34 +10,12 @@ import { openVit } from '../src/io/vit/open.ts';
 import { openWhisper } from '../src/io/whisper/open.ts';
 import { grafo } from './commands/run.ts';
 import { fixture, scratch } from './fixtures.ts';
+import { asText, onProcessor } from './open-options.ts';
 
 const GIB = 2 ** 30;
 const processor: Device = { provider: 'cpu', index: 0, name: 'processor', state: { kind: 'available' } };
-const place = {
-  wish: { kind: 'named', provider: 'cpu', index: 0 },
-  strictDevice: false,
-  threads: 1,
-  compute: 'auto',
-  fused: true,
-  activations: 'auto',
-  cache: false,
-  notice: () => undefined,
-} as const;
-
-const text: OpenOptions = {
-  ...place,
-  family: 'llama',
-  mla: 'auto',
-  speculation: { kind: 'none' },
-  expertStats: false,
-  overrides: new Map(),
-  rope: {},
-  adapters: [],
-  nCtx: 0,
-  detail: () => undefined,
-};
 const planned = (nCtx: number): Promise<MemoryPlan> =>
-  withGguf(fixture('llama/gqa-q4_0.gguf'), (file) => textMemory(file, 'gqa.gguf', { ...text, nCtx }));
+  withGguf(fixture('llama/gqa-q4_0.gguf'), (file) => textMemory(file, 'gqa.gguf', { ...asText, nCtx }));
 
 describe('the memory of a model', () => {
   it('grows with its context by what one position takes in the cache', async () => {
@@ -50,7 +27,7 @@ describe('the memory of a model', () => {
 
   it('of images grows with their number in one run', async () => {
     const file = await openVit(fixture('vit/vit-micro-f16.bin'));
-    const of = (batchSize: number) => imageMemory(file, 'vit', { ...place, looks: false, batchSize });
+    const of = (batchSize: number) => imageMemory(file, 'vit', { ...onProcessor, looks: false, batchSize });
     const [one, four] = [(await of(1)).need, (await of(4)).need];
     await file.close();
     expect(one.cache).toBe(0);
@@ -60,7 +37,7 @@ describe('the memory of a model', () => {
 
   it('of speech is that of all its graphs, and more for more texts at once', async () => {
     const file = await openWhisper(fixture('whisper/whisper-nano-q4_0.bin'));
-    const of = (nSequence: number) => speechMemory(file, 'nano', { ...place, audioCtx: 0, nSequence });
+    const of = (nSequence: number) => speechMemory(file, 'nano', { ...onProcessor, audioCtx: 0, nSequence });
     const [one, five] = [(await of(1)).need, (await of(5)).need];
     await file.close();
     expect(five.cache).toBe(5 * one.cache);

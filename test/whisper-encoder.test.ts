@@ -10,6 +10,7 @@ import type { OpenSpeechOptions } from '../src/commands/whisper-open.ts';
 import { openSpeech } from '../src/commands/whisper-open.ts';
 import { grafo } from './commands/run.ts';
 import { fixture, nmse, scratch } from './fixtures.ts';
+import { onProcessor } from './open-options.ts';
 
 vi.setConfig({ testTimeout: 60_000 });
 
@@ -17,16 +18,11 @@ const nano = fixture('whisper/whisper-nano-q4_0.bin');
 const demo = fileURLToPath(new URL('../demo/', import.meta.url));
 
 const plain: OpenSpeechOptions = {
-  wish: { kind: 'named', provider: 'cpu', index: 0 },
-  strictDevice: false,
-  threads: 1,
+  ...onProcessor,
   compute: 'f32',
   activations: 'f32',
-  fused: true,
-  cache: false,
   audioCtx: 0,
   nSequence: 1,
-  notice: () => undefined,
 };
 
 /** A part of whisper-nano as an ONNX file with its weights. */

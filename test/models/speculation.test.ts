@@ -6,6 +6,7 @@ import type { Listener, Writer, WriterOptions, Written } from '../../src/command
 import { createWriter } from '../../src/commands/writer.ts';
 import { defaultSampling } from '../../src/models/sampling.ts';
 import { fixture, scratch } from '../fixtures.ts';
+import { asText } from '../open-options.ts';
 import { sharedData } from '../shared-data.ts';
 
 const N_CTX = 160;
@@ -15,23 +16,10 @@ const drawn = { ...defaultSampling, seed: 5, temp: 0.7, topK: 2, repeatPenalty: 
 
 const open = (path: string): Promise<TextModelFile> =>
   openText(path, {
+    ...asText,
     family: path.includes('deepseek') ? 'deepseek' : 'llama',
-    mla: 'auto',
     speculation: { kind: 'ngram-simple', sizeN: 1, sizeM: 48 },
-    expertStats: false,
-    overrides: new Map(),
-    rope: {},
-    adapters: [],
-    wish: { kind: 'named', provider: 'cpu', index: 0 },
-    strictDevice: false,
-    threads: 1,
-    compute: 'auto',
-    fused: true,
-    activations: 'auto',
-    cache: false,
     nCtx: N_CTX,
-    notice: () => undefined,
-    detail: () => undefined,
   });
 
 const listener: Listener = {

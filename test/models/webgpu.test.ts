@@ -17,6 +17,7 @@ import type { Provider } from '../../src/graph/lower/target.ts';
 import { createDecoder } from '../../src/models/decoder.ts';
 import { grafo } from '../commands/run.ts';
 import { fixture, nmse, scratch } from '../fixtures.ts';
+import { onProcessor } from '../open-options.ts';
 import { sharedData } from '../shared-data.ts';
 import { idsOf, inPieces, referenceOf, topOfRows, withDecoder } from './decoders.ts';
 
@@ -143,13 +144,9 @@ describe.skipIf(isMissing)('on webgpu a speech model', () => {
     const notices: string[] = [];
     const logitsOn = async (provider: Provider) => {
       const file = await openSpeech(fixture('whisper/whisper-nano-q4_0.bin'), {
+        ...onProcessor,
         wish: { kind: 'named', provider, index: 0 },
-        strictDevice: false,
-        threads: 1,
         compute: 'f32',
-        fused: true,
-        activations: 'auto',
-        cache: false,
         audioCtx: 32,
         nSequence: 1,
         notice: (line) => notices.push(line),

@@ -1,4 +1,6 @@
 """What both text models are made of."""
+from collections.abc import Iterable
+
 import numpy as np
 import torch
 import torch.nn.functional as F
@@ -8,7 +10,21 @@ from common.gguf import Value
 
 
 class TextModel(nn.Module):
-    """From tokens, and which document each belongs to, [B, T], to logits [B, T, nVocab]."""
+    """From tokens, and which document each belongs to, [B, T], to logits [B, T, nVocab]; a layer is given the mask too."""
+
+    def __init__(self, n_vocab: int, n_embd: int, layers: Iterable[nn.Module], eps: float) -> None:
+        super().__init__()
+        self.embd = nn.Embedding(n_vocab, n_embd)
+        self.layers = nn.ModuleList(layers)
+        self.norm = RmsNorm(n_embd, eps)
+        self.head = matrix(n_embd, n_vocab)
+        initialise(self)
+
+    def forward(self, tokens: Tensor, document: Tensor) -> Tensor:
+        x, mask = self.embd(tokens), bias(document)
+        for layer in self.layers:
+            x = layer(x, mask)
+        return self.head(self.norm(x))
 
     def metadata(self) -> dict[str, Value]:
         """Its architecture, and the keys of that in a GGUF file."""

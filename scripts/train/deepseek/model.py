@@ -7,7 +7,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from common.gguf import Value
-from common.layers import RmsNorm, Rope, SwiGlu, TextModel, attend, bias, heads, initialise, matrix
+from common.layers import RmsNorm, Rope, SwiGlu, TextModel, attend, heads, matrix
 
 
 @dataclass(frozen=True)
@@ -103,20 +103,9 @@ class Layer(nn.Module):
 
 class Deepseek2(TextModel):
     def __init__(self, h: Hparams) -> None:
-        super().__init__()
-        self.h = h
         rope = Rope(h.n_rot, h.rope_base, h.n_ctx)
-        self.embd = nn.Embedding(h.n_vocab, h.n_embd)
-        self.layers = nn.ModuleList(Layer(h, rope, il) for il in range(h.n_layer))
-        self.norm = RmsNorm(h.n_embd, h.eps)
-        self.head = matrix(h.n_embd, h.n_vocab)
-        initialise(self)
-
-    def forward(self, tokens: Tensor, document: Tensor) -> Tensor:
-        x, mask = self.embd(tokens), bias(document)
-        for layer in self.layers:
-            x = layer(x, mask)
-        return self.head(self.norm(x))
+        super().__init__(h.n_vocab, h.n_embd, (Layer(h, rope, il) for il in range(h.n_layer)), h.eps)
+        self.h = h
 
     def extra_loss(self) -> Tensor:
         """A little for how unevenly the experts were asked; 1 a layer at best (Fedus et al. 2021)."""

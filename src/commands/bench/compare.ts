@@ -52,8 +52,8 @@ const isEarlier = (value: unknown): value is Earlier => {
 
 export type Verdict = 'faster' | 'slower' | 'same' | 'regression' | 'new';
 
-export interface Comparison {
-  readonly record: BenchRecord;
+export interface Comparison<R extends Earlier = BenchRecord> {
+  readonly record: R;
   readonly base?: number;
   /** Percent; above 0: faster. */
   readonly change?: number;
@@ -69,11 +69,11 @@ const SIGNIFICANT = 0.05;
  * Each result beside the last earlier one of the same measurement. A regression is more than `threshold` percent slower
  * and no chance; of what was measured once nobody can tell, so there the change alone counts.
  */
-export const compared = (
-  records: readonly BenchRecord[],
+export const compared = <R extends Earlier>(
+  records: readonly R[],
   earlier: readonly Earlier[],
   threshold: number,
-): readonly Comparison[] => {
+): readonly Comparison<R>[] => {
   const last = new Map(earlier.map((e) => [keyOf(e), e]));
   return records.map((record) => {
     const before = last.get(keyOf(record));

@@ -1,7 +1,7 @@
 /** What is drawn again and again below the transcript: the end of the answer, the message being typed, one line of facts. */
 import { renderToString, Text } from 'ink';
 import { editorRows } from './editor-rows.ts';
-import type { Answering, ScreenState, Status } from './state.ts';
+import type { ScreenState, Status } from './state.ts';
 import { growingText, thoughtText } from './transcript.tsx';
 
 export interface Size {
@@ -20,14 +20,17 @@ const GOES_ON = '. ';
 /** Rows of a thought that goes on. */
 const THOUGHT_ROWS = 5;
 
-/** The frame for a terminal of this size; always lower than the terminal. */
-export const frameOf = (state: ScreenState, { columns, rows }: Size, now: number): Frame => {
+/**
+ * The frame for a terminal of this size; always lower than the terminal.
+ * @param answer rows of the answer that is being written, of which the last are shown
+ */
+export const frameOf = (state: ScreenState, answer: readonly string[], { columns, rows }: Size, now: number): Frame => {
   const below = [...candidateRows(state, columns), statusRow(state, columns, now)];
   const editorHeight = Math.max(1, Math.min(10, rows - below.length - 2));
   // The last column stays free: some terminals wrap as soon as it is written.
   const editor = editorRows(state.editor, Math.max(1, columns - PROMPT.length - 1), editorHeight);
   const room = rows - editor.rows.length - below.length - 2;
-  const above = [...(room > 0 ? answerRows(state, { columns, rows }).slice(-room) : []), ''];
+  const above = [...(room > 0 ? answer.slice(-room) : []), ''];
   const marked = editor.rows.map((row, i) => renderRow(i === 0 ? PROMPT : GOES_ON, row));
   return {
     text: [...above, ...marked, ...below].join('\n'),
@@ -46,24 +49,10 @@ const renderRow = (mark: string, row: string): string =>
     PROMPT.length,
   )} ${row}`;
 
-/** What was laid out last of an answer: while somebody types, it stays as it is. */
-const laidOut = new WeakMap<Answering, { readonly columns: number; readonly rows: readonly string[] }>();
-
-const answerRows = (state: ScreenState, size: Size): readonly string[] => {
-  const { answering } = state;
+/** What is not settled of the answer that is being written, laid out: the most of a frame's work. */
+export const answerRows = ({ answering, thoughts }: ScreenState, { columns, rows }: Size): readonly string[] => {
   if (!answering) return [];
-  const known = laidOut.get(answering);
-  if (known?.columns === size.columns) return known.rows;
-  const rows = layOut(answering, state.thoughts, size);
-  laidOut.set(answering, { columns: size.columns, rows });
-  return rows;
-};
-
-const layOut = (
-  { thought, growing }: Answering,
-  thoughts: ScreenState['thoughts'],
-  { columns, rows }: Size,
-): readonly string[] => {
+  const { thought, growing } = answering;
   const isThinking = thought !== '' && thoughts !== 'hide';
   const area = columns * rows;
   const lines = isThinking ? thoughtText(endOf(thought, area), columns).split('\n').slice(-THOUGHT_ROWS) : [];
@@ -76,11 +65,11 @@ const layOut = (
 };
 
 /**
- * The end of a text, from the beginning of a word on: more than a screen of `area` characters and less than three. What
+ * The end of a text, from the beginning of a word on: at least a screen of `area` characters and less than two. What
  * it leaves out grows screen by screen, so that the rows that are seen stay as they are in between.
  */
 const endOf = (text: string, area: number): string => {
-  const from = area * (Math.floor(text.length / area) - 2);
+  const from = area * (Math.floor(text.length / area) - 1);
   return from <= 0 ? text : text.slice(text.indexOf(' ', from) + 1);
 };
 

@@ -4,8 +4,8 @@ import { render, Static, Text, useCursor } from 'ink';
 import type { ReactNode } from 'react';
 import type { Interrupts } from '../interrupts.ts';
 import { complete } from './completion.ts';
-import type { Frame } from './frame.tsx';
-import { frameOf } from './frame.tsx';
+import type { Frame, Size } from './frame.tsx';
+import { answerRows, frameOf } from './frame.tsx';
 import { openKeyboard } from './keyboard.ts';
 import { type Effect, type Key, press } from './keys.ts';
 import type { Entry, ScreenState } from './state.ts';
@@ -16,10 +16,10 @@ export interface Terminal {
   readonly stdout: WriteStream;
 }
 
-/** A frame is drawn at most so often while an answer comes; what is typed is drawn at once. */
+/** The answer is laid out at most so often while it comes; what is typed is drawn at once. */
 const FRAME_MS = 33;
-/** Of the time, frames take at most one part in so many: a key must not wait for them. */
-const FRAME_SHARE = 4;
+/** Of the time, that takes at most one part in so many: a key must not wait for it. */
+const FRAME_SHARE = 5;
 /** How often the seconds of an answer are counted while nothing else happens. */
 const TICK_MS = 500;
 const CLEAR_SCREEN = '\x1b[2J\x1b[H';
@@ -35,8 +35,8 @@ export class Screen {
   #columns: number;
   #drawn = 0;
   #frameMs = 0;
-  /** What was last drawn of an answer because time had come. */
-  #shown: Pick<ScreenState, 'answering' | 'entries'> | undefined;
+  /** The answer as it was laid out last, and of which state. */
+  #laidOut: { readonly rows: readonly string[]; readonly of: ScreenState; readonly columns: number } | undefined;
   #timer: NodeJS.Timeout | undefined;
   #due = Number.POSITIVE_INFINITY;
   #left = false;
@@ -101,20 +101,16 @@ export class Screen {
   }
 
   readonly #draw = (): void => {
-    this.#shown = this.#state;
-    this.#drawNow();
-  };
-
-  #drawNow(): void {
     if (this.#isClosed) return;
     clearTimeout(this.#timer);
     this.#timer = undefined;
     const begun = performance.now();
+    this.#laidOut = undefined;
     this.#ink.rerender(this.#view());
     this.#drawn = performance.now();
     this.#frameMs = this.#drawn - begun;
     if (this.#state.answering) this.#drawWithin(TICK_MS);
-  }
+  };
 
   #drawWithin(ms: number): void {
     const due = performance.now() + ms;
@@ -128,17 +124,23 @@ export class Screen {
     const { state, effect } = press(this.#state, key);
     this.#state = state;
     this.#effects[effect]();
-    // What has come of the answer since can wait for its time: laying it out would take longer than all the rest.
-    this.#drawNow();
-    if (this.#state.answering) this.#drawWithin(FRAME_MS);
+    if (this.#isClosed) return;
+    this.#ink.rerender(this.#view());
+    this.update((s) => s);
   };
 
-  /** The answer as it was last drawn, unless more than its end has changed since. */
-  get #answering(): ScreenState['answering'] {
-    const { answering, entries } = this.#state;
-    const shown = this.#shown?.answering;
-    const isSame = shown && shown.begun === answering?.begun && shown.isStopping === answering.isStopping;
-    return isSame && this.#shown?.entries.length === entries.length ? shown : answering;
+  /** Rows of the answer: while it is only typed, those that are there, unless more than the answer's end has changed. */
+  #answer(size: Size): readonly string[] {
+    const { entries, answering } = this.#state;
+    const known = this.#laidOut;
+    const isSame =
+      known?.columns === size.columns &&
+      known.of.entries.length === entries.length &&
+      known.of.answering?.begun === answering?.begun;
+    if (known && isSame) return known.rows;
+    const rows = answerRows(this.#state, size);
+    this.#laidOut = { rows, of: this.#state, columns: size.columns };
+    return rows;
   }
 
   readonly #effects: Readonly<Record<Effect, () => void>> = {
@@ -204,8 +206,8 @@ export class Screen {
     // Entries become text before ink draws: within its drawing another one cannot begin.
     for (const entry of entries.slice(drawing.from + this.#transcript.length))
       this.#transcript.push(this.#textOf(entry));
-    const answering = this.#answering;
-    const frame = frameOf({ ...this.#state, ...(answering && { answering }) }, { columns, rows }, performance.now());
+    const size = { columns, rows };
+    const frame = frameOf(this.#state, this.#answer(size), size, performance.now());
     return <View drawing={drawing.number} transcript={[...this.#transcript]} frame={frame} />;
   }
 }

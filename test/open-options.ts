@@ -1,0 +1,27 @@
+/** How tests open models: on the processor, by one thread, as the file says, and nothing is kept or told. */
+import type { OpenOptions, PlacementOptions } from '../src/commands/open.ts';
+
+export const onProcessor = {
+  wish: { kind: 'named', provider: 'cpu', index: 0 },
+  strictDevice: false,
+  threads: 1,
+  compute: 'auto',
+  fused: true,
+  activations: 'auto',
+  cache: false,
+  notice: () => undefined,
+} as const satisfies PlacementOptions;
+
+/** A text model, with the context that it was trained for or that memory has room for. */
+export const asText: OpenOptions = {
+  ...onProcessor,
+  family: 'llama',
+  mla: 'auto',
+  speculation: { kind: 'none' },
+  expertStats: false,
+  overrides: new Map(),
+  rope: {},
+  adapters: [],
+  nCtx: 0,
+  detail: () => undefined,
+};
