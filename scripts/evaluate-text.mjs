@@ -55,7 +55,7 @@ const signal = new AbortController().signal;
 /** What the model writes after a prompt, as `grafo llama` does it. */
 const write = (prompt, seed) =>
   createWriter({
-    step: decoder.last,
+    step: decoder.row,
     tokenizer,
     sampling: { ...defaultSampling, temp: Number(values.temp), seed },
     nCtx,

@@ -15,7 +15,7 @@ const counting = () => {
 const accepted: number[] = [];
 const sampler = { sample: (logits: Float32Array) => logits[0]!, accept: (id: number) => void accepted.push(id) };
 
-const run = async (prompt: readonly number[], over: Partial<GenerateOptions>) => {
+const run = async (prompt: readonly number[], over: Partial<GenerateOptions<Float32Array>>) => {
   const { fed, step } = counting();
   const o = {
     sampler,

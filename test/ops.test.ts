@@ -18,9 +18,11 @@ import { ropeFrequencies } from '../src/graph/ops/rope-table.ts';
 import { LIMIT_GROUPS, PICK, ROWS, TAKE, TOP_K } from '../src/graph/ops/select.ts';
 import {
   CONCAT,
+  CUT,
   concat,
   FLATTEN,
   GROUP,
+  JOIN,
   LIST,
   MEAN_ROWS,
   MERGE_HEADS,
@@ -414,6 +416,30 @@ const rearrangements: readonly Row[] = [
     [given(near, ['n', 5])],
     { name: 'm', column: true },
     f32([15, 1], near.values),
+  ),
+  row(
+    CUT,
+    'cuts every row into its parts',
+    [
+      given(
+        f32([2, 6], (i) => i),
+        ['n', 6],
+      ),
+    ],
+    { width: 3 },
+    f32([2, 2, 3], (i) => i),
+  ),
+  row(
+    JOIN,
+    'puts the parts of every row side by side',
+    [
+      given(
+        f32([2, 3, 2], (i) => i),
+        ['n', 3, 2],
+      ),
+    ],
+    undefined,
+    f32([2, 6], (i) => i),
   ),
   row(
     REPEAT_ROWS,
@@ -1044,6 +1070,8 @@ describe('what operations refuse', () => {
     refusal(TOP_K, [['T', 4]], { k: 0 }, 'the best 0 of 4'),
     refusal(TOP_K, [['T', 'n']], { k: 1 }, 'axis -1 of [T, n] has no fixed size'),
     refusal(TAKE, [['T', 4], ['T']], undefined, 'indices [T] into rows [T, 4]'),
+    refusal(CUT, [['T', 12]], { width: 5 }, '12 do not divide into parts of 5'),
+    refusal(JOIN, [['T', 12]], undefined, 'x has shape [T, 12], expected 3 axes'),
     refusal(SPLIT_HEADS, [['T', 12]], { nHead: 3 }, 'x has shape [T, 12], expected 3 axes'),
     refusal(SPLIT_HEADS, [['B', 'T', 10]], { nHead: 3 }, 'width 10 does not divide into 3 heads'),
     refusal(REPEAT_HEADS, [['B', 2, 'T', 4]], { nHead: 4 }, '2 heads where one is to be repeated'),

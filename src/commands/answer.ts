@@ -3,6 +3,8 @@ import { detokenizer } from '../io/text/detokenizer.ts';
 import type { Piece, ThoughtSplitter } from '../io/text/thoughts.ts';
 import { thoughtSplitter } from '../io/text/thoughts.ts';
 import type { Tokenizer } from '../io/text/tokenizer.ts';
+import type { Row } from '../models/best.ts';
+import { wholeRow } from '../models/best.ts';
 import { Interrupted } from '../models/decoder.ts';
 import type { FinishReason, GenerateOptions, Step } from '../models/generate.ts';
 import { generate } from '../models/generate.ts';
@@ -11,7 +13,7 @@ import { type ChoiceLogprobs, logprobsOf } from '../models/logprobs.ts';
 import type { Sampler } from '../models/sampling.ts';
 
 export interface AnswerOptions {
-  readonly step: Step;
+  readonly step: Step<Row>;
   readonly sampler: Sampler;
   readonly tokenizer: Tokenizer;
   /** Position of the prompt's first token. */
@@ -68,10 +70,10 @@ export const answer = async (prompt: readonly number[], o: AnswerOptions): Promi
   let finish: Answer['finish'] = 'interrupt';
 
   const sampler = o.constraint ? constrained(o.sampler, o.constraint, splitter) : o.sampler;
-  const step: Step = async (tokens, pos) => {
-    const logits = await o.step(tokens, pos);
+  const step: Step<Row> = async (tokens, pos) => {
+    const row = await o.step(tokens, pos);
     if (ids.length === 0) promptEnd = performance.now();
-    return logits;
+    return row;
   };
   const give = async (given: readonly Piece[]): Promise<void> => {
     for (const piece of given) {
@@ -133,9 +135,9 @@ const constrained = (
 ): Choice => {
   let chosen: number | undefined;
   return {
-    sample(logits) {
-      chosen = splitter?.isThinking ? undefined : sampler.sample(logits, constraint);
-      return chosen ?? sampler.sample(logits);
+    sample(row) {
+      chosen = splitter?.isThinking ? undefined : sampler.sample(row, constraint);
+      return chosen ?? sampler.sample(row);
     },
     accept(id) {
       sampler.accept(id);
@@ -147,9 +149,9 @@ const constrained = (
 
 /** A sampler whose choices are noted down with their probabilities. */
 const recording = (choice: Choice, n: number, notes: ChoiceLogprobs[]): Choice => ({
-  sample(logits) {
-    const noteOf = logprobsOf(logits, n);
-    const id = choice.sample(logits);
+  sample(row) {
+    const noteOf = logprobsOf(wholeRow(row), n);
+    const id = choice.sample(row);
     notes.push(noteOf(id));
     return id;
   },
@@ -157,7 +159,7 @@ const recording = (choice: Choice, n: number, notes: ChoiceLogprobs[]): Choice =
 });
 
 /** What the loop of generation needs of a sampler. */
-type Choice = GenerateOptions['sampler'];
+type Choice = GenerateOptions<Row>['sampler'];
 
 /** A sampler that ends a thought of more tokens than the budget: it then chooses the closing tag, token by token. */
 const closing = (
@@ -171,11 +173,11 @@ const closing = (
   let spent = 0;
   let next = 0;
   return {
-    sample(logits) {
-      if (next === 0 && splitter.isThinking && spent++ < budget) return sampler.sample(logits);
+    sample(row) {
+      if (next === 0 && splitter.isThinking && spent++ < budget) return sampler.sample(row);
       const isClosing = splitter.isThinking || next > 0;
       const id = isClosing ? tag[next] : undefined;
-      if (id === undefined) return sampler.sample(logits);
+      if (id === undefined) return sampler.sample(row);
       next++;
       return id;
     },

@@ -43,7 +43,7 @@ export const createLogitsFile = async (path: string, nVocab: number): Promise<Lo
 /** A step that also saves the logits of every position it passes. */
 export const savingStep =
   (decoder: Decoder, file: LogitsFile): StoppableStep =>
-  async (tokens, pos, signal) => {
+  async (tokens, pos, { signal }) => {
     let last = new Float32Array();
     for await (const rows of decoder.all(tokens, pos, signal)) {
       await file.write(rows);

@@ -3,7 +3,7 @@ import { basename } from 'node:path';
 import { UserError } from '../errors.ts';
 import { GraphBuilder } from '../graph/builder.ts';
 import type { Activations, Device, Wish } from '../graph/device/device.ts';
-import { deviceId, targetOn } from '../graph/device/device.ts';
+import { deviceId, picksBest, targetOn } from '../graph/device/device.ts';
 import type { Progress } from '../graph/device/files.ts';
 import type { Session } from '../graph/device/session.ts';
 import { mapsWeights, openSession } from '../graph/device/session.ts';
@@ -19,6 +19,7 @@ import type { GgufFile } from '../io/gguf/reader.ts';
 import { openGguf } from '../io/gguf/reader.ts';
 import type { Tokenizer } from '../io/text/tokenizer.ts';
 import { readTokenizer } from '../io/text/tokenizer.ts';
+import { tellBest } from '../models/best.ts';
 import type { Decoder, Runner } from '../models/decoder.ts';
 import { createDecoder } from '../models/decoder.ts';
 import { guessByLookup, type LookupOptions } from '../models/guessers/lookup.ts';
@@ -140,13 +141,16 @@ const planText = async (stored: WeightSource, name: string, options: OpenOptions
   const rope = ropeOverrides(options.rope, archOf(stored.metadata), stored.metadata);
   const file = overridden(stored, new Map([...rope, ...options.overrides]));
   expectFamily(file, name, options.family);
-  const chosen = chosenGraph(file, options);
-  const { graph, h, cacheNote, nextGraph } = chosen;
+  const plain = chosenGraph(file, options);
+  const { h, cacheNote } = plain;
   options.detail(describeFile(file, h.nCtxTrain));
   if (cacheNote) options.notice(cacheNote);
 
   const weightBytes = [...file.tensors.values()].reduce((sum, t) => sum + t.byteLength, 0);
   const { device, why } = await findDevice(options.wish, weightBytes);
+  const tells = picksBest(device) && options.speculation.kind === 'none' && !options.expertStats;
+  const chosen = tells ? chosenGraph(file, options, true) : plain;
+  const { graph, nextGraph } = chosen;
   const cache = { perPosition: cacheBytes(graph), nCtxTrain: h.nCtxTrain };
   const { nCtx, note } = contextLength(options.nCtx, cache, weightBytes, device);
   if (note) options.notice(note);
@@ -210,7 +214,7 @@ const openWeights = async (
   options: OpenOptions,
 ): Promise<Omit<TextModelFile, 'loadMs'>> => {
   const plan = await planText(stored, path, options);
-  const { file, h, experts, device, compute, nCtx, nTokenPerRun } = plan;
+  const { file, h, experts, best, device, compute, nCtx, nTokenPerRun } = plan;
   const keeping = options.cache ? await keepingOf(path, parts, options.notice) : undefined;
   const isMapped = !fits(plan.memory) && keeping !== undefined && (await mapsWeights(plan.program, keeping));
   expectFit({ ...plan.memory, mapsWeights: isMapped }, options.notice);
@@ -240,7 +244,7 @@ const openWeights = async (
     cache: cacheOf(session),
     metadata: file.metadata,
     tokenizer,
-    decoder: createDecoder(runner, { nVocab, nTokenPerRun }),
+    decoder: createDecoder(runner, { nVocab, nTokenPerRun, ...(best && { best }) }),
     ...(guesser && { speculation: createSpeculation(runner, guesser, { nVocab, nCtx, nTokenPerRun }) }),
     device,
     threads: options.threads,
@@ -298,9 +302,16 @@ interface ChosenGraph extends ReturnType<typeof buildDecoder> {
 
 type GraphChoice = Pick<OpenOptions, 'mla' | 'expertStats' | 'speculation'>;
 
-/** The graph in the form asked for, and what its cache takes of memory where there is a choice. */
-const chosenGraph = (file: WeightSource, { mla, expertStats, speculation }: GraphChoice): ChosenGraph => {
-  const build = (name: string) => buildDecoder(file, name, expertStats);
+/**
+ * The graph in the form asked for, and what its cache takes of memory where there is a choice.
+ * @param tellsBest whether runs also tell the likeliest tokens
+ */
+const chosenGraph = (
+  file: WeightSource,
+  { mla, expertStats, speculation }: GraphChoice,
+  tellsBest = false,
+): ChosenGraph => {
+  const build = (name: string) => buildDecoder(file, { name, watches: expertStats, tellsBest });
   const nextGraph = speculation.kind === 'draft-mtp' ? buildNext(file) : undefined;
   if (nextGraph && mla === 'expand') throw new UserError('usage', '--spec-type draft-mtp has no --mla expand');
   if (!textModel(archOf(file.metadata)).graphs.includes('expanded')) return build('decoder');
@@ -336,12 +347,20 @@ export const archOf = (metadata: ReadonlyMap<string, MetadataValue>): string => 
   return arch;
 };
 
-/**
- * A graph of a file's text model, from its header alone.
- * @param name which of the model's graphs
- * @param watches whether runs also tell which experts were chosen
- */
-export const buildDecoder = (file: WeightSource, name = 'decoder', watches = false) => {
+interface DecoderBuild {
+  /** Which of the model's graphs; its decoder if absent. */
+  readonly name?: string;
+  /** Whether runs also tell which experts were chosen. */
+  readonly watches?: boolean;
+  /** Whether runs also tell the likeliest tokens. */
+  readonly tellsBest?: boolean;
+}
+
+/** A graph of a file's text model, from its header alone. */
+export const buildDecoder = (
+  file: WeightSource,
+  { name = 'decoder', watches = false, tellsBest = false }: DecoderBuild = {},
+) => {
   const arch = archOf(file.metadata);
   const { h, graphs } = textModel(arch).open(file);
   const build = graphs[name];
@@ -349,7 +368,8 @@ export const buildDecoder = (file: WeightSource, name = 'decoder', watches = fal
   const g = new GraphBuilder('decoder');
   build(g);
   const experts = watches ? watchExperts(g) : [];
-  return { graph: g.build(), h, experts };
+  const best = tellsBest ? tellBest(g, h.nVocab) : undefined;
+  return { graph: g.build(), h, experts, ...(best && { best }) };
 };
 
 /** `llama: 12 tensors of f32, q8_0 with 263,000 parameters; trained for 2,048 positions`. */

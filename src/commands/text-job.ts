@@ -38,7 +38,7 @@ export const prepareWriter = (
   notice(`seed ${sampling.seed}`);
   const stops = flags['reverse-prompt'].map((text) => (flags.escape ? readEscapes(text) : text));
   const writer = createWriter({
-    step: saver ? savingStep(decoder, saver) : (model.speculation?.step ?? decoder.last),
+    step: saver ? savingStep(decoder, saver) : (model.speculation?.step ?? decoder.row),
     sampling,
     tokenizer,
     nCtx,

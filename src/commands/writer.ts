@@ -3,6 +3,8 @@ import { UserError } from '../errors.ts';
 import type { Piece } from '../io/text/thoughts.ts';
 import { opensThought } from '../io/text/thoughts.ts';
 import type { Tokenizer } from '../io/text/tokenizer.ts';
+import type { Row } from '../models/best.ts';
+import type { RowOptions } from '../models/decoder.ts';
 import type { Constraint } from '../models/grammar/constraint.ts';
 import type { SamplingOptions } from '../models/sampling.ts';
 import { createSampler } from '../models/sampling.ts';
@@ -10,8 +12,8 @@ import type { Answer, AnswerOptions, ThoughtOptions } from './answer.ts';
 import { answer } from './answer.ts';
 import type { Timings } from './timings.ts';
 
-/** Feeds tokens from a position on; gives the logits after the last. The signal is looked at between two runs. */
-export type StoppableStep = (tokens: readonly number[], pos: number, signal: AbortSignal) => Promise<Float32Array>;
+/** Feeds tokens from a position on; gives what the next is chosen from. The signal is looked at between two runs. */
+export type StoppableStep = (tokens: readonly number[], pos: number, options: RowOptions) => Promise<Row>;
 
 export interface WriterOptions extends Pick<AnswerOptions, 'nCtx' | 'nPredict' | 'stops' | 'special' | 'logprobs'> {
   readonly step: StoppableStep;
@@ -97,6 +99,7 @@ export const createWriter = ({
       const kept = Math.min(commonPrefix(cached, prompt), prompt.length - 1);
       const fresh = prompt.slice(kept);
       for (const id of fresh) sampler.accept(id);
+      const nBest = constraint || options.logprobs !== undefined ? undefined : sampler.nBest;
       const forgets = whenFull.kind === 'forget' && options.nPredict !== -2;
       /** Tokens forgotten while this answer is written: positions have moved by so many. */
       let gone = 0;
@@ -123,9 +126,9 @@ export const createWriter = ({
             );
           }
           cached.length = pos; // what an interrupted run wrote is not known
-          const logits = await step(given, pos, signal);
+          const row = await step(given, pos, { signal, nBest });
           cached.push(...given);
-          return logits;
+          return row;
         },
       });
       const timings: Timings = {

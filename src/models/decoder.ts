@@ -1,17 +1,30 @@
 /** Text models step by step: feeds tokens at positions in runs of bounded size, and gives logits. */
-import type { HostTensor } from '../graph/device/engine.ts';
+import type { HostTensor, RunOptions } from '../graph/device/engine.ts';
 import type { Program } from '../graph/lower/lower.ts';
+import type { BestForm, Row } from './best.ts';
+import { readBest } from './best.ts';
 
 /** What a decoder needs of a session. */
 export interface Runner {
   readonly program: Pick<Program, 'cache'>;
-  run(inputs: Readonly<Record<string, HostTensor>>): Promise<Record<string, HostTensor>>;
+  run(
+    inputs: Readonly<Record<string, HostTensor>>,
+    options?: Pick<RunOptions, 'outputs'>,
+  ): Promise<Record<string, HostTensor>>;
 }
 
 export interface DecoderOptions {
   readonly nVocab: number;
   /** At most so many tokens of a sequence in one run: runs cannot be interrupted, so they are kept short. */
   readonly nTokenPerRun: number;
+  /** How the model tells its likeliest tokens, where it does. */
+  readonly best?: BestForm;
+}
+
+export interface RowOptions {
+  readonly signal?: AbortSignal;
+  /** How many of the likeliest tokens are as good as all; all are needed if absent. */
+  readonly nBest?: number | undefined;
 }
 
 /** Thrown between two runs when the signal asks to stop. */
@@ -26,6 +39,8 @@ export interface Decoder {
   readonly nVocab: number;
   /** Logits `[nVocab]` after the last of `tokens`, the first of which stands at `pos`. */
   last(tokens: readonly number[], pos: number, signal?: AbortSignal): Promise<Float32Array>;
+  /** The same, or only the likeliest tokens where these are enough and the model tells them. */
+  row(tokens: readonly number[], pos: number, options: RowOptions): Promise<Row>;
   /** Logits after every token, one run's rows `[n, nVocab]` at a time. */
   all(tokens: readonly number[], pos: number, signal?: AbortSignal): AsyncGenerator<Float32Array>;
   /**
@@ -36,22 +51,35 @@ export interface Decoder {
 }
 
 /** A decoder over a session of a text model's `decoder` graph. */
-export const createDecoder = (session: Runner, { nVocab, nTokenPerRun }: DecoderOptions): Decoder => {
+export const createDecoder = (session: Runner, { nVocab, nTokenPerRun, best }: DecoderOptions): Decoder => {
   const run = async (tokens: readonly (readonly number[])[], pos: readonly number[], outIds: readonly number[]) => {
     const { logits } = await session.run(runInputs(tokens, pos, outIds));
     return logits?.data as Float32Array;
   };
+  /** What is told after the last token. */
+  const afterLast = async (
+    tokens: readonly number[],
+    pos: number,
+    signal: AbortSignal | undefined,
+    wanted?: Pick<RunOptions, 'outputs'>,
+  ) => {
+    let told: Record<string, HostTensor> | undefined;
+    for (const { from, chunk } of chunks(tokens, nTokenPerRun)) {
+      if (signal?.aborted) throw new Interrupted();
+      told = await session.run(runInputs([chunk], [pos + from], [chunk.length - 1]), wanted);
+    }
+    if (!told) throw new Error('no token to decode');
+    return told;
+  };
+  const last = async (tokens: readonly number[], pos: number, signal?: AbortSignal) =>
+    (await afterLast(tokens, pos, signal)).logits?.data as Float32Array;
 
   return {
     nVocab,
-    async last(tokens, pos, signal) {
-      let logits: Float32Array | undefined;
-      for (const { from, chunk } of chunks(tokens, nTokenPerRun)) {
-        if (signal?.aborted) throw new Interrupted();
-        logits = await run([chunk], [pos + from], [chunk.length - 1]);
-      }
-      if (!logits) throw new Error('no token to decode');
-      return logits;
+    last,
+    async row(tokens, pos, { signal, nBest }) {
+      const isEnough = best !== undefined && nBest !== undefined && nBest <= best.k;
+      return isEnough ? readBest(await afterLast(tokens, pos, signal, best), best) : last(tokens, pos, signal);
     },
     async *all(tokens, pos, signal) {
       for (const { from, chunk } of chunks(tokens, nTokenPerRun)) {

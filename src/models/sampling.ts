@@ -1,5 +1,7 @@
 /** Choosing the next token: llama.cpp's chain of samplers, its order and its defaults. */
 import { UserError } from '../errors.ts';
+import type { Best, Row } from './best.ts';
+import { wholeRow } from './best.ts';
 import type { Constraint } from './grammar/constraint.ts';
 import { Candidates } from './samplers/candidates.ts';
 import type { Mirostat } from './samplers/mirostat.ts';
@@ -118,8 +120,10 @@ export const parseSamplerSequence = (letters: string): readonly SamplerName[] =>
   });
 
 export interface Sampler {
-  /** Chooses a token from logits `[nVocab]`, one of those that the constraint allows. */
-  sample(logits: Float32Array, constraint?: Constraint): number;
+  /** How many of the likeliest tokens are as good as all; undefined where all count, as they do to a constraint. */
+  readonly nBest: number | undefined;
+  /** Chooses a token, one of those that the constraint allows. */
+  sample(row: Row, constraint?: Constraint): number;
   /** Remembers a token of the text, prompt or chosen, for the penalties. */
   accept(id: number): void;
 }
@@ -143,8 +147,14 @@ export const createSampler = (options: SamplingOptions, nVocab: number): Sampler
     return 0;
   };
   return {
+    nBest: nBestOf(options),
     accept: (id) => void history.push(id),
-    sample(logits, constraint) {
+    sample(row, constraint) {
+      if (!constraint && !(row instanceof Float32Array)) {
+        candidates.fillBest(allowedOf(row, options.logitBias));
+        return candidates.ids[choose()]!;
+      }
+      const logits = wholeRow(row);
       for (const [id, bias] of options.logitBias) logits[id] = logits[id]! + bias;
       candidates.fill(logits);
       let at = choose();
@@ -157,6 +167,50 @@ export const createSampler = (options: SamplingOptions, nVocab: number): Sampler
       return candidates.ids[at]!;
     },
   };
+};
+
+/** The likeliest without those that are forbidden. */
+const allowedOf = ({ ids, logits }: Best, bias: ReadonlyMap<number, number>): Best => ({
+  ids,
+  logits: logits.map((logit, i) => logit + (bias.get(ids[i]!) ?? 0)),
+});
+
+/** How many of the likeliest tokens the chain looks at, whatever they are; undefined where it may look at any. */
+const nBestOf = (o: SamplingOptions): number | undefined => {
+  const biases = [...o.logitBias.values()];
+  if (biases.some((bias) => bias !== Number.NEGATIVE_INFINITY) || (o.temp > 0 && o.mirostat !== 0)) return undefined;
+  const active = o.order.filter((name) => isActive(name, o));
+  // Forbidden ones may be among the likeliest.
+  const isGreedy = o.temp <= 0 && o.dynatempRange <= 0;
+  if (isGreedy && active.every((name) => keepsLikeliest.has(name))) return 1 + biases.length;
+  return active[0] === 'top_k' ? o.topK + biases.length : undefined;
+};
+
+/** Samplers after which the likeliest token is still there, and still the likeliest. */
+const keepsLikeliest: ReadonlySet<SamplerName> = new Set(['top_k', 'top_p', 'min_p', 'top_n_sigma', 'temperature']);
+
+/** Whether a sampler does anything. */
+const isActive = (name: SamplerName, o: SamplingOptions): boolean => {
+  switch (name) {
+    case 'penalties':
+      return o.repeatLastN > 0 && (o.repeatPenalty !== 1 || o.frequencyPenalty !== 0 || o.presencePenalty !== 0);
+    case 'dry':
+      return o.dry.multiplier !== 0 && o.dry.base >= 1 && o.dry.lastN !== 0;
+    case 'top_n_sigma':
+      return o.topNSigma > 0;
+    case 'top_k':
+      return o.topK > 0;
+    case 'typ_p':
+      return o.typicalP < 1;
+    case 'top_p':
+      return o.topP < 1;
+    case 'min_p':
+      return o.minP > 0;
+    case 'xtc':
+      return o.xtcProbability > 0 && o.xtcThreshold <= 0.5;
+    case 'temperature':
+      return o.temp !== 1 || o.dynatempRange > 0;
+  }
 };
 
 const apply = (name: SamplerName, c: Candidates, o: SamplingOptions, history: readonly number[], random: Random) => {

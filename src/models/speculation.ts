@@ -3,7 +3,7 @@
  * that comes true saves a run; the tokens chosen are the same either way, for each is chosen from its own logits.
  */
 import type { HostTensor } from '../graph/device/engine.ts';
-import type { Runner } from './decoder.ts';
+import type { RowOptions, Runner } from './decoder.ts';
 import { Interrupted, runInputs } from './decoder.ts';
 
 /** What a run gives, by name. */
@@ -37,7 +37,7 @@ interface Ahead {
 
 export interface Speculation {
   /** Feeds tokens from `pos` on; gives the logits after the last, as the model's own decoder does. */
-  step(tokens: readonly number[], pos: number, signal?: AbortSignal): Promise<Float32Array>;
+  step(tokens: readonly number[], pos: number, options?: Pick<RowOptions, 'signal'>): Promise<Float32Array>;
   /** Guesses so far, and those that came true. */
   readonly count: { readonly guessed: number; readonly right: number };
 }
@@ -72,7 +72,7 @@ export const createSpeculation = (
 
   return {
     count,
-    async step(tokens, pos, signal) {
+    async step(tokens, pos, { signal } = {}) {
       const [known, ...further] = ahead;
       ahead = [];
       const [token] = tokens;

@@ -26,21 +26,32 @@ export interface Place {
   readonly strict?: boolean;
   /** Which of the model's graphs; its own decoder if absent. */
   readonly graph?: string;
+  /** Whether runs also tell the likeliest tokens; they do not if absent. */
+  readonly tellsBest?: boolean;
 }
 
 /** Opens a model, and closes it after `use`. */
 export const withDecoder = <R>(
   path: string,
-  { compute, fused, halves = false, provider = 'cpu', nSeq = 1, strict = false, graph: name }: Arithmetic & Place,
+  {
+    compute,
+    fused,
+    halves = false,
+    provider = 'cpu',
+    nSeq = 1,
+    strict = false,
+    graph: name = 'decoder',
+    tellsBest = false,
+  }: Arithmetic & Place,
   use: (decoder: Decoder) => Promise<R>,
 ): Promise<R> =>
   withGguf(path, async (file) => {
-    const { graph, h } = buildDecoder(file, name);
+    const { graph, h, best } = buildDecoder(file, { name, tellsBest });
     const program = lower(graph, { provider, compute, fused, halves }, { nCtx: 320, B: nSeq });
     const device: Device = { provider, index: 0, name: provider, state: { kind: 'available' } };
     const session = await openSession(program, device, { threads: 1, cacheFolder: join(scratch, 'cache'), strict });
     try {
-      return await use(createDecoder(session, { nVocab: h.nVocab, nTokenPerRun: 64 }));
+      return await use(createDecoder(session, { nVocab: h.nVocab, nTokenPerRun: 64, ...(best && { best }) }));
     } finally {
       await session.close();
     }

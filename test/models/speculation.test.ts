@@ -61,7 +61,7 @@ describe.each(models.flatMap((path) => path ?? []))('%s', (path) => {
     } as const;
     const { speculation, decoder } = model;
     if (!speculation) throw new Error('no speculation');
-    return [createWriter({ ...options, step: decoder.last }), createWriter({ ...options, step: speculation.step })];
+    return [createWriter({ ...options, step: decoder.row }), createWriter({ ...options, step: speculation.step })];
   };
 
   const told = ({ ids, finish }: Written) => ({ ids, finish });

@@ -6,7 +6,9 @@ import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { InferenceSession } from 'onnxruntime-node';
 import { describe, expect, it, vi } from 'vitest';
+import { fetchedBytes } from '../../src/commands/bench/load.ts';
 import { buildDecoder, withGguf } from '../../src/commands/open.ts';
+import { runSizes } from '../../src/commands/run-sizes.ts';
 import { openImageModel } from '../../src/commands/vit-model.ts';
 import { openSpeech } from '../../src/commands/whisper-open.ts';
 import { Engine } from '../../src/graph/device/engine.ts';
@@ -14,7 +16,10 @@ import { writeProgram } from '../../src/graph/device/files.ts';
 import { listDevices } from '../../src/graph/device/list.ts';
 import { lower } from '../../src/graph/lower/lower.ts';
 import type { Provider } from '../../src/graph/lower/target.ts';
+import type { Decoder, Runner } from '../../src/models/decoder.ts';
 import { createDecoder } from '../../src/models/decoder.ts';
+import type { SamplingOptions } from '../../src/models/sampling.ts';
+import { createSampler, defaultSampling } from '../../src/models/sampling.ts';
 import { grafo } from '../commands/run.ts';
 import { fixture, nmse, scratch } from '../fixtures.ts';
 import { onProcessor } from '../open-options.ts';
@@ -78,6 +83,45 @@ describe.skipIf(isMissing)('on webgpu', () => {
         expect((await (value as ReturnType<InferenceSession['run']>)).logits?.location).toBe('cpu');
     });
     create.mockRestore();
+  });
+
+  it('the likeliest token, or one of 40, is chosen as on the CPU, and the logits of all others stay on the device', async () => {
+    const file = fixture('llama/gqa-f32.gguf');
+    const write = async (decoder: Decoder, over: Partial<SamplingOptions>) => {
+      const sampler = createSampler({ ...defaultSampling, seed: 11, ...over }, decoder.nVocab);
+      const ids: number[] = [];
+      for (let [tokens, pos] = [[1, 5, 6], 0]; ids.length < 12; pos += tokens.length, tokens = ids.slice(-1))
+        ids.push(sampler.sample(await decoder.row(tokens, pos, { nBest: sampler.nBest })));
+      return ids;
+    };
+    const ways = [{ temp: 0 }, { temp: 1.2 }, { temp: 0, repeatPenalty: 1.5 }];
+    const here = await withDecoder(file, { compute: 'block', fused: true }, async (decoder) => {
+      const texts: number[][] = [];
+      for (const way of ways) texts.push(await write(decoder, way));
+      return texts;
+    });
+    await withGguf(file, async (source) => {
+      const { graph, h, best } = buildDecoder(source, { tellsBest: true });
+      const program = lower(graph, onDevice, { nCtx: 64, B: 1 });
+      const { model } = await writeProgram(program, folder);
+      const engine = await Engine.open({ model, program, provider: 'webgpu', index: 0, threads: 1, strict: true });
+      const fetched: number[] = [];
+      const run: Runner['run'] = async (inputs, options) => {
+        const told = await engine.run(inputs, options);
+        fetched.push(Object.values(told).reduce((bytes, { data }) => bytes + data.byteLength, 0));
+        return told;
+      };
+      const decoder = createDecoder({ program, run }, { ...h, nTokenPerRun: 64, ...(best && { best }) });
+      const [few, all] = [64 * (4 + 8), 64 * (4 + 8) + 288 * 4];
+      for (const [i, way] of ways.entries()) {
+        fetched.length = 0;
+        expect(await write(decoder, way)).toEqual(here[i]);
+        expect(new Set(fetched)).toEqual(new Set([i < 2 ? few : all]));
+      }
+      await engine.close();
+      const sizes = runSizes(graph, { tokens: 1, past: 3, seqs: 1 });
+      expect([best?.outputs, undefined].map((wanted) => fetchedBytes(program, sizes, wanted))).toEqual([few, all]);
+    });
   });
 
   const model = sharedData('llama/stories260K.gguf', 'the text of a trained model on webgpu');

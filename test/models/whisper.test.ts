@@ -104,7 +104,7 @@ describe.each([true, false])("Whisper's decoder (fused: %s)", (fused) => {
   const logitsOf = async (texts: readonly (readonly number[])[], pos: number, parents?: readonly number[]) => {
     const nToken = texts[0]!.length;
     const last = texts.map((_, s) => (s + 1) * nToken - 1);
-    const { logits } = await decoder.run(textInputs(texts, pos, last), parents);
+    const { logits } = await decoder.run(textInputs(texts, pos, last), parents && { parents });
     const { data, dims } = logits!;
     return texts.map((_, s) => (data as Float32Array).slice(s * dims[1]!, (s + 1) * dims[1]!));
   };

@@ -137,8 +137,16 @@ const times = (sessions: readonly (readonly [string, Session])[]) => ({
   createMs: sessions.reduce((sum, [, { opening }]) => sum + opening.createMs, 0),
 });
 
-/** Bytes that a run of these sizes copies back from the device. */
-export const fetchedBytes = ({ outputs, cache }: Program, sizes: Sizes): number => {
+/**
+ * Bytes that a run of these sizes copies back from the device.
+ * @param wanted the outputs that it is asked for
+ */
+export const fetchedBytes = (
+  { outputs: all, cache }: Program,
+  sizes: Sizes,
+  wanted: readonly string[] = all.map(({ name }) => name),
+): number => {
+  const outputs = all.filter(({ name }) => wanted.includes(name));
   const rows = (cache?.states ?? []).filter(({ write }) => write === 'rows').map(({ next }) => next);
   return [...outputs, ...rows].reduce((sum, type) => sum + sized(type, sizes).bytes, 0);
 };

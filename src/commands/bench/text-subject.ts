@@ -1,6 +1,8 @@
 /** A text model under measurement: prompts, and tokens one by one, after as much as is asked for. */
+import { picksBest } from '../../graph/device/device.ts';
 import { cost } from '../../graph/graph.ts';
 import { readTokenizer } from '../../io/text/tokenizer.ts';
+import type { Row } from '../../models/best.ts';
 import { createDecoder } from '../../models/decoder.ts';
 import { createSampler, defaultSampling } from '../../models/sampling.ts';
 import { buildDecoder, runLength } from '../open.ts';
@@ -18,7 +20,7 @@ export const loadText = async (
   options: LoadOptions,
 ): Promise<Subject> => {
   const { device, placement } = options;
-  const { graph, h } = buildDecoder(model.source);
+  const { graph, h, best } = buildDecoder(model.source, { tellsBest: picksBest(device) });
   const nCtx = Math.max(...tests.map(({ nPrompt, nGen, nDepth }) => nPrompt + nGen + nDepth));
   const part = { graph, sizes: { nCtx, B: 1 }, fused: placement.flashAttention !== 'off' };
   const compute = placement.compute === 'auto' ? 'block' : placement.compute;
@@ -27,7 +29,8 @@ export const loadText = async (
 
   const decoders = new Map<number, ReturnType<typeof createDecoder>>();
   const decoderOf = (nTokenPerRun: number) => {
-    const decoder = decoders.get(nTokenPerRun) ?? createDecoder(session, { nVocab: h.nVocab, nTokenPerRun });
+    const decoder =
+      decoders.get(nTokenPerRun) ?? createDecoder(session, { nVocab: h.nVocab, nTokenPerRun, ...(best && { best }) });
     decoders.set(nTokenPerRun, decoder);
     return decoder;
   };
@@ -58,7 +61,7 @@ export const loadText = async (
       unit: 'token',
       nRun,
       cost: costs.reduce((a, b) => ({ flops: a.flops + b.flops, bytes: a.bytes + b.bytes }), { flops: 0, bytes: 0 }),
-      fetchedBytes: fetchedBytes(session.program, runSizes(graph, { tokens: 1, past: nDepth, seqs: 1 })),
+      fetchedBytes: fetchedBytes(session.program, runSizes(graph, { tokens: 1, past: nDepth, seqs: 1 }), best?.outputs),
       cacheBytes: keptBytes(session.program),
     };
   };
@@ -66,16 +69,17 @@ export const loadText = async (
   const run = async (test: TextTest, clock: Clock, signal: AbortSignal): Promise<Sample> => {
     const { nPrompt, nGen, nDepth } = test;
     const decoder = decoderOf(nRunOf(test));
-    if (nWritten < nDepth) await decoder.last(someTokens(nDepth - nWritten, h.nVocab), nWritten, signal);
+    const wanted = { signal, nBest: defaultSampling.topK };
+    if (nWritten < nDepth) await decoder.row(someTokens(nDepth - nWritten, h.nVocab), nWritten, wanted);
     nWritten = Math.max(nWritten, nDepth);
     const prompt = someTokens(nPrompt, h.nVocab);
     const begun = clock();
-    if (nPrompt > 0) await decoder.last(prompt, nDepth, signal);
+    if (nPrompt > 0) await decoder.row(prompt, nDepth, wanted);
     const first = clock();
     const stepMs: number[] = [];
     let before = first;
     for (let i = 0; i < nGen; i++) {
-      await decoder.last([tokenAt(i, h.nVocab)], nDepth + nPrompt + i, signal);
+      await decoder.row([tokenAt(i, h.nVocab)], nDepth + nPrompt + i, wanted);
       const now = clock();
       stepMs.push(now - before);
       before = now;
@@ -85,12 +89,12 @@ export const loadText = async (
   };
 
   const isText = (test: { readonly kind: string }): test is TextTest => test.kind === 'text';
-  const logits = await decoderOf(1).last([0], 0);
+  const row = await decoderOf(1).row([0], 0, { nBest: defaultSampling.topK });
   return {
     ...loaded,
     facts: (test) => (isText(test) ? facts(test) : foreign(test)),
     run: (test, clock, signal) => (isText(test) ? run(test, clock, signal) : foreign(test)),
-    apart: { ...sampling(logits), ...tokenising(model) },
+    apart: { ...sampling(row, h.nVocab), ...tokenising(model) },
     close,
   };
 };
@@ -125,9 +129,9 @@ const meanMs = (work: () => void): number => {
   return (performance.now() - begun) / REPEATS;
 };
 
-const sampling = (logits: Float32Array): Apart => {
-  const sampler = createSampler({ ...defaultSampling, seed: 1 }, logits.length);
-  return { sampleMs: meanMs(() => sampler.sample(logits)) };
+const sampling = (row: Row, nVocab: number): Apart => {
+  const sampler = createSampler({ ...defaultSampling, seed: 1 }, nVocab);
+  return { sampleMs: meanMs(() => sampler.sample(row)) };
 };
 
 const SENTENCE = 'It was the best of times, it was the worst of times; 1859 was a long while ago. ';

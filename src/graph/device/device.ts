@@ -93,6 +93,13 @@ export const chooseDevice = (
  */
 export const attendsWidely = ({ isSoftware = false }: Device): boolean => !isSoftware;
 
+/**
+ * Whether the likeliest tokens are best found by the device: where memory is not the processor's, and sorting by
+ * workgroups, which a software renderer does value by value, takes less than fetching every logit.
+ */
+export const picksBest = ({ provider, isSoftware = false }: Device): boolean =>
+  (provider === 'webgpu' || provider === 'cuda' || provider === 'dml') && !isSoftware;
+
 /** What is computed between weights; 'auto' is float16 where the device has it and nobody asks for exact arithmetic. */
 export type Activations = 'auto' | 'f32' | 'f16';
 

@@ -47,6 +47,16 @@ export interface EngineOptions {
 type Feeds = Record<string, OrtTensor>;
 export type Inputs = Readonly<Record<string, HostTensor>>;
 
+export interface RunOptions {
+  /** Which of the last run's sequences each sequence goes on from; itself if absent. */
+  readonly parents?: readonly number[];
+  /**
+   * The outputs that are wanted, all if absent: others stay where they are computed. A device with a memory of its own
+   * goes on to give what earlier runs have wanted, so that more can only be wanted of those that come later.
+   */
+  readonly outputs?: readonly string[];
+}
+
 const ortType = { f32: 'float32', f16: 'float16', i64: 'int64', i32: 'int32', bool: 'bool', u8: 'uint8' } as const;
 const arrayOf = {
   f32: Float32Array,
@@ -67,12 +77,16 @@ export class Engine {
   readonly #session: InferenceSession;
   readonly #program: EngineProgram;
   readonly #states: Feeds;
+  readonly #provider: Provider;
+  /** Outputs that are given in every run from now on. */
+  readonly #bound = new Set<string>();
   #fallbacks: readonly Fallback[] = [];
   #held: Inputs = {};
   #stop: string | undefined;
 
-  private constructor(session: InferenceSession, { program }: EngineOptions, states: Feeds) {
+  private constructor(session: InferenceSession, { program, provider }: EngineOptions, states: Feeds) {
     this.#session = session;
+    this.#provider = provider;
     this.#program = program;
     this.#stop = program.stop;
     this.#states = states;
@@ -106,7 +120,8 @@ export class Engine {
 
   /** By a run with inputs that mean nothing, while the session writes its profile into this folder. */
   async #findFallbacks(folder: string): Promise<void> {
-    await this.run(sampleInputs(this.#program));
+    const [first] = this.#program.outputs;
+    await this.run(sampleInputs(this.#program), { outputs: first ? [first.name] : [] });
     this.endProfile();
     const [file = ''] = await readdir(folder);
     this.#fallbacks = fallbacksIn(JSON.parse(await readFile(join(folder, file), 'utf8')));
@@ -117,12 +132,10 @@ export class Engine {
     this.#held = inputs;
   }
 
-  /**
-   * One run. The cache's rows at the positions of this run are written; everything else is left as it was.
-   * @param parents which sequence of the cache each one goes on from; itself if absent
-   */
-  async run(given: Inputs, parents?: readonly number[]): Promise<Record<string, HostTensor>> {
-    const { cache, outputs } = this.#program;
+  /** One run. The cache's rows at the positions of this run are written; everything else is left as it was. */
+  async run(given: Inputs, { parents, outputs: wanted }: RunOptions = {}): Promise<Record<string, HostTensor>> {
+    const { cache } = this.#program;
+    const outputs = this.#outputsOf(wanted);
     const inputs = { ...this.#held, ...given };
     const sizes = this.#sizesOf(inputs);
     const positions = cache && named(inputs, cache.positions);
@@ -130,7 +143,7 @@ export class Engine {
     const states = this.#statesOf(sizes);
     const feeds: Feeds = { ...states, ...fusedInputs(cache, inputs) };
     for (const { name, dtype } of this.#program.inputs) feeds[name] = toOrt(named(inputs, name), dtype);
-    const results = await this.#call(feeds, states, sizes);
+    const results = await this.#call(feeds, outputs, states, sizes);
     for (const state of cache?.states ?? []) {
       const next = results[state.next.name] as OrtTensor;
       if (state.write === 'rows') writeRows(states[state.name] as OrtTensor, next, positions as HostTensor);
@@ -171,6 +184,17 @@ export class Engine {
     this.#session.endProfiling();
   }
 
+  /** The binding keeps what it has bound to a place on the device, and counts on the order of the program. */
+  #outputsOf(wanted: readonly string[] | undefined): readonly NamedType[] {
+    const { outputs } = this.#program;
+    if (this.#provider !== 'webgpu') return outputs.filter(({ name }) => wanted?.includes(name) ?? true);
+    const bound = outputs.filter(({ name }) => this.#bound.has(name) || (wanted?.includes(name) ?? true));
+    if (bound.slice(0, this.#bound.size).some(({ name }) => !this.#bound.has(name)))
+      throw new Error(`a run that wants ${wanted} after others have wanted ${[...this.#bound]}`);
+    for (const { name } of bound) this.#bound.add(name);
+    return bound;
+  }
+
   /** The states of as many sequences as this run has; a session may have room for more. */
   #statesOf(sizes: Sizes): Feeds {
     const nSeq = sizes.B ?? this.#program.sizes.B;
@@ -184,8 +208,8 @@ export class Engine {
     for (const state of Object.values(this.#states)) copyRows(state, parents, nRow);
   }
 
-  async #call(feeds: Feeds, states: Feeds, sizes: Sizes): Promise<Feeds> {
-    const { outputs, cache } = this.#program;
+  async #call(feeds: Feeds, outputs: readonly NamedType[], states: Feeds, sizes: Sizes): Promise<Feeds> {
+    const { cache } = this.#program;
     const inPlace = (cache?.states ?? []).filter((s) => s.write === 'in-place');
     const rows = (cache?.states ?? []).filter((s) => s.write === 'rows');
     const fetches: Record<string, OrtTensor | null> = {};
@@ -204,7 +228,7 @@ export class Engine {
       if (!(error instanceof Error) || !error.message.includes(STOPPED)) throw error;
       if (Object.values(made).every(isWritten)) return made;
       this.#stop = undefined;
-      return this.#call(feeds, states, sizes);
+      return this.#call(feeds, outputs, states, sizes);
     }
   }
 

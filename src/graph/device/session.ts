@@ -7,7 +7,7 @@ import { builtFile } from './built-file.ts';
 import { runtimeCause } from './cause.ts';
 import type { Device } from './device.ts';
 import { deviceId } from './device.ts';
-import type { EngineOptions, HostTensor, Inputs } from './engine.ts';
+import type { EngineOptions, HostTensor, Inputs, RunOptions } from './engine.ts';
 import type { Fallback } from './fallbacks.ts';
 import { FALLS_BACK } from './fallbacks.ts';
 import type { ProgramFiles, Progress } from './files.ts';
@@ -22,7 +22,7 @@ export interface Session {
   readonly program: Program;
   readonly opening: Opening;
   /**
-   * One run: every input of the program in, every output out. The cache stays inside; rows beyond the positions of a
+   * One run: every input of the program in, its outputs out. The cache stays inside; rows beyond the positions of a
    * run are never read, so starting over is a run at position 0.
    */
   run(inputs: Inputs, options?: RunOptions): Promise<Record<string, HostTensor>>;
@@ -48,11 +48,6 @@ export interface Opening {
   readonly wereKept: boolean;
   /** What of each run the device leaves to the processor. */
   readonly fallbacks: readonly Fallback[];
-}
-
-export interface RunOptions {
-  /** Which of the last run's sequences each sequence goes on from; itself if absent. */
-  readonly parents?: readonly number[];
 }
 
 export interface SessionOptions {
@@ -161,8 +156,8 @@ const sessionOf = (
 ): Session => ({
   program,
   opening: { ...opening, fallbacks: port.fallbacks },
-  run: async (inputs, { parents } = {}) =>
-    (await port.ask({ kind: 'run', inputs, ...(parents && { parents }) })) as Record<string, HostTensor>,
+  run: async (inputs, options) =>
+    (await port.ask({ kind: 'run', inputs, ...(options && { options }) })) as Record<string, HostTensor>,
   hold: async (inputs) => {
     await port.ask({ kind: 'hold', inputs }, buffersOf(inputs));
   },

@@ -1,14 +1,14 @@
 /** The worker thread's side of a session: one question at a time, answered in order. */
 import { parentPort } from 'node:worker_threads';
 import { messageOf } from '../../errors.ts';
-import type { EngineOptions, HostTensor, Inputs } from './engine.ts';
+import type { EngineOptions, HostTensor, Inputs, RunOptions } from './engine.ts';
 import { Engine } from './engine.ts';
 import { buffersOf } from './host-tensor.ts';
 
 export type Request =
   | { readonly kind: 'open'; readonly options: EngineOptions }
   | { readonly kind: 'hold'; readonly inputs: Inputs }
-  | { readonly kind: 'run'; readonly inputs: Inputs; readonly parents?: readonly number[] }
+  | { readonly kind: 'run'; readonly inputs: Inputs; readonly options?: RunOptions }
   | { readonly kind: 'read-cache'; readonly nRow: number }
   | { readonly kind: 'write-cache'; readonly rows: Readonly<Record<string, Uint8Array>> }
   | { readonly kind: 'close' };
@@ -35,7 +35,7 @@ const answer = async (request: Request): Promise<unknown> => {
       opened().hold(request.inputs);
       return undefined;
     case 'run':
-      return opened().run(request.inputs, request.parents);
+      return opened().run(request.inputs, request.options);
     case 'read-cache':
       return opened().readCache(request.nRow);
     case 'write-cache':

@@ -8,6 +8,7 @@ import { ADD, MUL, SILU } from '../ops/arithmetic.ts';
 import { ROPE } from '../ops/attend.ts';
 import { WEIGHT } from '../ops/leaves.ts';
 import { RMS_NORM } from '../ops/norm.ts';
+import { TAKE, TOP_K, topKOf } from '../ops/select.ts';
 import type { Tensor } from '../tensor.ts';
 import { sameShape, size } from '../tensor.ts';
 import type { WeightRef } from '../weights.ts';
@@ -33,6 +34,7 @@ const matchers: readonly Matcher[] = [
   skipNorm,
   fastRope,
   fastSilu,
+  bestWithIndices,
 ];
 
 /** The fusions that this target allows in this graph; none where fused kernels are off. */
@@ -130,5 +132,25 @@ function fastRope(x: Tensor, _users: Users, o: Emitter): Fusion | undefined {
           o.node('RotaryEmbedding', [heads, pos, cos, sin].map(valueAt), { interleaved: pairs === 'adjacent' ? 1 : 0 }),
         ],
       ]),
+  };
+}
+
+/** The best of a row, taken by the indices of the best: one kernel gives both. */
+function bestWithIndices(best: Tensor, users: Users, o: Emitter): Fusion | undefined {
+  if (!o.target.fused || !is(best, TOP_K)) return undefined;
+  const x = input(best, 0);
+  const taken = users.get(best)?.find((user) => is(user, TAKE) && input(user, 0) === x && input(user, 1) === best);
+  if (!taken) return undefined;
+  return {
+    anchor: best,
+    covers: [best, taken],
+    emit(o, valueAt) {
+      const { k } = best.attrs as { k: number };
+      const [values, indices] = topKOf(o, valueAt(x), k);
+      return new Map([
+        [best, indices],
+        [taken, values],
+      ]);
+    },
   };
 }

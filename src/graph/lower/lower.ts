@@ -78,7 +78,8 @@ export const lower = (graph: Graph, target: Target, sizes: Sizes): Program => {
   const emitted: Parts = {
     nodes: o.nodes,
     inputs: o.inputs,
-    outputs: [...outputs, ...(plan?.states ?? []).map((s) => s.next)],
+    // The binding looks up where an output goes by its number among those that a run wants: what is kept always is.
+    outputs: [...(plan?.states ?? []).map((s) => s.next), ...outputs],
     constants: o.constants,
     groups: o.groups,
     cache: plan,

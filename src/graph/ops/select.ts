@@ -1,6 +1,6 @@
 /** Picking: rows of a table, rows of a stream, the best of a row. */
 import type { GraphBuilder } from '../builder.ts';
-import type { Value } from '../lower/emitter.ts';
+import type { Computed, Emitter, Value } from '../lower/emitter.ts';
 import { expectRank, op } from '../op.ts';
 import type { Dim, Tensor } from '../tensor.ts';
 import { showShape, size } from '../tensor.ts';
@@ -29,6 +29,10 @@ export const PICK = op<2>({
   bytes: (_, y) => 8 * y.size,
 });
 
+/** The k largest of each row and their indices, the largest first; of equals, the first. */
+export const topKOf = (o: Emitter, x: Value, k: number): readonly [values: Computed, indices: Computed] =>
+  o.nodeOf('TopK', [x, o.i64([k])], 2, { axis: -1, largest: 1, sorted: 1 });
+
 /** Indices of the k largest of each row, the largest first: `[..., n]` -> `[..., k]`. */
 export const TOP_K = op<1, { k: number }>({
   name: 'top_k',
@@ -36,7 +40,7 @@ export const TOP_K = op<1, { k: number }>({
     if (k < 1 || k > size(x, -1)) throw new Error(`the best ${k} of ${size(x, -1)}`);
     return { dtype: 'i64', shape: [...x.shape.slice(0, -1), k] };
   },
-  lower: (o, [x], { k }) => o.nodeOf('TopK', [x, o.i64([k])], 2, { axis: -1, largest: 1, sorted: 1 })[1] as Value,
+  lower: (o, [x], { k }) => topKOf(o, x, k)[1],
   flops: ([x]) => x.size,
 });
 
@@ -55,9 +59,9 @@ export const LIMIT_GROUPS = op<1, { nGroup: number; nGroupUsed: number }>({
   lower(o, [x], { nGroup, nGroupUsed }, [type]) {
     const width = size(type, 1) / nGroup;
     const groups = o.node('Reshape', [x, o.i64([-1, nGroup, width])]);
-    const [best] = o.nodeOf('TopK', [groups, o.i64([Math.min(2, width)])], 2, { axis: -1, largest: 1, sorted: 1 });
+    const [best] = topKOf(o, groups, Math.min(2, width));
     const worth = o.node('ReduceSum', [best, o.i64([-1])], { keepdims: 0 }); // [nRow, nGroup]
-    const chosen = o.nodeOf('TopK', [worth, o.i64([nGroupUsed])], 2, { axis: -1, largest: 1, sorted: 1 })[1];
+    const [, chosen] = topKOf(o, worth, nGroupUsed);
     const shut = o.node('Expand', [o.f32([Number.NEGATIVE_INFINITY]), o.node('Shape', [worth])]);
     const open = o.node('Expand', [o.f32([0]), o.node('Shape', [chosen])]);
     const mask = o.node('ScatterElements', [shut, chosen, open], { axis: -1 });

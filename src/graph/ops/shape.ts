@@ -58,6 +58,27 @@ export const LIST = op<1, { name: string; column: boolean }>({
   extents: ([x], { name }) => ({ [name]: x.size }),
 });
 
+/** Every row cut into parts of the same width: `[nRow, n]` -> `[nRow, n / width, width]`. */
+export const CUT = op<1, { width: number }>({
+  name: 'cut',
+  infer([x], { width }) {
+    expectRank(x, 2, 'x');
+    if (size(x, 1) % width !== 0) throw new Error(`${size(x, 1)} do not divide into parts of ${width}`);
+    return { dtype: x.dtype, shape: [x.shape[0] as Dim, size(x, 1) / width, width] };
+  },
+  lower: (o, [x], { width }, [type]) => o.node('Reshape', [x, o.i64([0, size(type, 1) / width, width])]),
+});
+
+/** The parts of every row side by side: `[nRow, nPart, width]` -> `[nRow, nPart * width]`. */
+export const JOIN = op<1>({
+  name: 'join',
+  infer([x]) {
+    expectRank(x, 3, 'x');
+    return { dtype: x.dtype, shape: [x.shape[0] as Dim, size(x, 1) * size(x, 2)] };
+  },
+  lower: (o, [x], _, [type]) => o.node('Reshape', [x, o.i64([0, size(type, 1) * size(type, 2)])]),
+});
+
 /** Every row k times in a row: `[n, d]` -> `[n * k, d]`, whose number of rows is given a name. */
 export const REPEAT_ROWS = op<1, { times: number; name: string }>({
   name: 'repeat_rows',
@@ -193,6 +214,8 @@ export const group = (g: GraphBuilder, x: Tensor, like: Tensor, rows: string): T
   g.add(GROUP, [x, like], { rows });
 export const list = (g: GraphBuilder, x: Tensor, name: string, column = false): Tensor =>
   g.add(LIST, [x], { name, column });
+export const cut = (g: GraphBuilder, x: Tensor, width: number): Tensor => g.add(CUT, [x], { width });
+export const join = (g: GraphBuilder, x: Tensor): Tensor => g.add(JOIN, [x], undefined);
 export const repeatRows = (g: GraphBuilder, x: Tensor, times: number, name: string): Tensor =>
   g.add(REPEAT_ROWS, [x], { times, name });
 export const sumRows = (g: GraphBuilder, x: Tensor, every: number, name: string): Tensor =>

@@ -1,10 +1,14 @@
 /** The tokens that may still be chosen, as parallel arrays that samplers narrow and reorder in place. */
+import type { Best } from '../best.ts';
 
 /** Below so many candidates a comparison sort is as quick as counting digits. */
 const FEW = 512;
 
 /** Bits of a key that one pass of a radix sort looks at. */
 const DIGIT_BITS = 11;
+
+const NOT_NUMBERS = 'the model produced logits that are not numbers';
+const NONE_LEFT = 'no token is left to choose from';
 
 export class Candidates {
   readonly ids: Int32Array;
@@ -55,11 +59,22 @@ export class Candidates {
       if (logit > Number.NEGATIVE_INFINITY) {
         ids[n] = id;
         logits[n++] = logit;
-      } else if (Number.isNaN(logit)) throw new Error('the model produced logits that are not numbers');
+      } else if (Number.isNaN(logit)) throw new Error(NOT_NUMBERS);
     }
-    if (n === 0) throw new Error('no token is left to choose from');
+    if (n === 0) throw new Error(NONE_LEFT);
     this.length = n;
     this.order = 'id';
+  }
+
+  /** The likeliest tokens, which are in order; those at -Infinity are no candidates. Throws as `fill` does. */
+  fillBest(best: Best): void {
+    if (best.logits.some(Number.isNaN)) throw new Error(NOT_NUMBERS);
+    this.ids.set(best.ids);
+    this.logits.set(best.logits);
+    this.length = best.ids.length;
+    this.filter((i) => this.logits[i]! > Number.NEGATIVE_INFINITY);
+    if (this.length === 0) throw new Error(NONE_LEFT);
+    this.order = 'logit';
   }
 
   /** Where a token stands; undefined if it is no candidate. */

@@ -1,6 +1,5 @@
 /** Whisper's graphs as one model: sound goes in once for each window, then text is decoded step by step. */
-import type { HostTensor, Inputs } from '../../graph/device/engine.ts';
-import type { RunOptions } from '../../graph/device/session.ts';
+import type { HostTensor, Inputs, RunOptions } from '../../graph/device/engine.ts';
 import type { WhisperHparams } from '../whisper.ts';
 import type { SpeechStep } from './search.ts';
 
