@@ -171,4 +171,5 @@ const look = (g: GraphBuilder, m: Vit): void => {
   answer(g, m, x);
 };
 
+/** Classes of images, and where the model looked. */
 export const vit = define({ arch: 'vit', hparams, weights, graphs: { classify, look } });
