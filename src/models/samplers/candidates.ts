@@ -10,6 +10,7 @@ const DIGIT_BITS = 11;
 const NOT_NUMBERS = 'the model produced logits that are not numbers';
 const NONE_LEFT = 'no token is left to choose from';
 
+/** The tokens that may be chosen, with their logits; filters cut it down in place. */
 export class Candidates {
   readonly ids: Int32Array;
   readonly logits: Float32Array;
