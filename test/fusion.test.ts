@@ -21,7 +21,7 @@ import { lower } from '../src/graph/lower/lower.ts';
 import type { Target } from '../src/graph/lower/target.ts';
 import { add, mul, scale, silu } from '../src/graph/ops/arithmetic.ts';
 import { linear } from '../src/graph/ops/matmul.ts';
-import { rows } from '../src/graph/ops/select.ts';
+import { rows, take, topK } from '../src/graph/ops/select.ts';
 import { splitHeads } from '../src/graph/ops/shape.ts';
 import type { Sizes, Tensor } from '../src/graph/tensor.ts';
 import type { Linear, Norm, WeightSource } from '../src/graph/weights.ts';
@@ -713,6 +713,32 @@ describe('a lowered model', () => {
     expect(() => lower(decoderOf(sourceOf('f32')), plain, {})).toThrow(
       "dimension 'nCtx' must be given to lower this graph",
     );
+  });
+});
+
+describe('on a card', () => {
+  const card: Target = { provider: 'webgpu', compute: 'block', fused: true };
+  const splitsOf = (layer: Layer) =>
+    nodesOf(lower(graphOf(attentionLayer(layer)), card, { nCtx: 8, B: 1 })).filter(({ opType }) => opType === 'Split')
+      .length;
+
+  it.each<[string, Layer, number]>([
+    ['of numbers', {}, 0],
+    ['of blocks', { types: inQ4 }, 0],
+    ['with biases', { hasBias: true }, 0],
+    ['whose heads are normed: they must be apart', { headNorms: true }, 1],
+  ])('attention takes one product of queries, keys and values as it is, %s', (_, layer, n) => {
+    expect(splitsOf(layer)).toBe(n);
+  });
+
+  it('the best of a row and their indices are found by one kernel', () => {
+    const build = (g: GraphBuilder) => {
+      const x = g.input('x', 'f32', ['n', 8]);
+      const best = topK(g, x, 2);
+      g.output('at', best);
+      g.output('y', take(g, x, best));
+    };
+    expect(nodesOf(lower(graphOf(build), card, {})).map(({ opType }) => opType)).toEqual(['TopK']);
   });
 });
 

@@ -9,7 +9,7 @@ import type { Tensor } from '../tensor.ts';
 import { size } from '../tensor.ts';
 import type { Computed, Emitter, Value } from './emitter.ts';
 import type { LinearPattern, Matcher, Users, ValueAt } from './patterns.ts';
-import { emitLinears, input, is, linearPattern, onlyUser } from './patterns.ts';
+import { emitLinears, emitTogether, input, is, linearPattern, onlyUser } from './patterns.ts';
 
 /** A linear layer split into heads, maybe normed per head, maybe turned: how attention gets its q, k and v. */
 interface HeadsPattern {
@@ -91,27 +91,40 @@ export const groupedQueryAttention: Matcher = (merged, users, o) => {
     anchor: merged,
     covers: found.covers,
     emit(o, valueAt) {
-      const { q, k, v, pos, kState, vState } = found;
-      const [qx, kx, vx] = emitLinears(o, [q.layer, k.layer, v.layer], valueAt) as [Computed, Computed, Computed];
+      const { q, pos, kState, vState } = found;
       const turnsInside = kernelTurns(q);
-      const ready = turnsInside ? perHeadNorm : perHeadPlain;
-      const rows = { q: ready(o, qx, q, valueAt), k: ready(o, kx, k, valueAt), v: vx };
+      const rows = emitRows(o, found, valueAt);
       const [last, nKv] = o.cache.lastPositions(pos.shape[0] ?? 1);
       const cache = { past: [valueAt(kState), valueAt(vState)], last, nKv };
       const turn = turnsInside ? turnOf(q, pos, valueAt) : undefined;
       const all = () => kernel(o, found, rows, cache, turn);
-      const [y, kNext, vNext] = readsKeysOnce(o, found)
-        ? o.either<3>(oneToken(o, valueAt(pos)), { yes: () => oneTokenKernel(o, found, rows, cache, turn), no: all }, [
-            { dtype: 'f32', shape: merged.shape },
-            kState,
-            vState,
-          ])
-        : all();
+      const [y, kNext, vNext] =
+        rows.kind === 'apart' && readsKeysOnce(o, found)
+          ? o.either<3>(
+              oneToken(o, valueAt(pos)),
+              { yes: () => oneTokenKernel(o, found, rows, cache, turn), no: all },
+              [{ dtype: 'f32', shape: merged.shape }, kState, vState],
+            )
+          : all();
       o.cache.keepInPlace(valueAt(kState), kState, named(kNext, `${kState.name}.next`), valueAt(pos));
       o.cache.keepInPlace(valueAt(vState), vState, named(vNext, `${vState.name}.next`), valueAt(pos));
       return new Map([[merged, y]]);
     },
   };
+};
+
+/**
+ * What the kernel is given of this run. Cards take one product as it is where nothing is done to its parts: there, a
+ * kernel less counts for more than its work.
+ */
+const emitRows = (o: Emitter, { q, k, v }: CachedAttention, valueAt: ValueAt): Rows => {
+  const layers = [q.layer, k.layer, v.layer];
+  const isUntouched = kernelTurns(q) && q.rope !== undefined && nRotOf(q.rope) === q.headDim && !q.norm && !k.norm;
+  const all = o.target.provider === 'webgpu' && isUntouched ? emitTogether(o, layers, valueAt) : undefined;
+  if (all) return { kind: 'packed', all };
+  const [qx, kx, vx] = emitLinears(o, layers, valueAt) as [Computed, Computed, Computed];
+  const ready = kernelTurns(q) ? perHeadNorm : perHeadPlain;
+  return { kind: 'apart', q: ready(o, qx, q, valueAt), k: ready(o, kx, k, valueAt), v: vx };
 };
 
 const named = (value: Computed, name: string): Computed => {
@@ -136,7 +149,9 @@ const turnOf = ({ rope }: HeadsPattern, pos: Tensor, valueAt: ValueAt): Turn | u
   };
 
 /** Rows of this run, `[B, T, heads * d]`. */
-type Rows = Readonly<Record<'q' | 'k' | 'v', Value>>;
+type Apart = Readonly<Record<'q' | 'k' | 'v', Value>> & { readonly kind: 'apart' };
+/** The same side by side, or each for itself. */
+type Rows = Apart | { readonly kind: 'packed'; readonly all: Value };
 
 interface CacheValues {
   readonly past: readonly Value[];
@@ -150,7 +165,13 @@ type Attended = Tuple<Computed, 3>;
 const kernel = (o: Emitter, a: CachedAttention, rows: Rows, cache: CacheValues, turn: Turn | undefined): Attended =>
   o.nodeOf(
     'GroupQueryAttention',
-    [rows.q, rows.k, rows.v, ...cache.past, cache.last, cache.nKv, ...(turn ? [turn.cos, turn.sin] : [])],
+    [
+      ...(rows.kind === 'packed' ? [rows.all, undefined, undefined] : [rows.q, rows.k, rows.v]),
+      ...cache.past,
+      cache.last,
+      cache.nKv,
+      ...(turn ? [turn.cos, turn.sin] : []),
+    ],
     3,
     {
       num_heads: a.q.nHead,
@@ -170,7 +191,7 @@ const kernel = (o: Emitter, a: CachedAttention, rows: Rows, cache: CacheValues, 
 const oneTokenKernel = (
   o: Emitter,
   a: CachedAttention,
-  rows: Rows,
+  rows: Apart,
   cache: CacheValues,
   turn: Turn | undefined,
 ): Attended => {

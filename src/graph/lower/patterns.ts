@@ -69,6 +69,15 @@ export const emitLinears = (o: Emitter, layers: readonly LinearPattern[], valueA
   return products.map((y, i) => adapted(o, y, layers[i]?.adapters ?? [], valueAt));
 };
 
+/** One product for several layers, their parts still side by side; undefined where their weights do not stack. */
+export const emitTogether = (o: Emitter, layers: readonly LinearPattern[], valueAt: ValueAt): Computed | undefined => {
+  const isOne = stacks(o, layers).length === 1 && layers.every(({ adapters }) => adapters.length === 0);
+  if (!isOne) return undefined;
+  if (layers.every(({ bias }) => bias === undefined)) return emitProduct(o, layers, valueAt);
+  const bias = stackedBias(o, layers);
+  return bias && o.node('Add', [emitProduct(o, layers, valueAt), bias]);
+};
+
 /** A layer's product with what its adapters add. */
 const adapted = (o: Emitter, y: Computed, adapters: readonly Tensor[], valueAt: ValueAt): Computed =>
   adapters.reduce((sum, adapter) => {
@@ -93,13 +102,17 @@ const stacks = (o: Emitter, layers: readonly LinearPattern[]): LinearPattern[][]
   return all;
 };
 
-const emitStack = (o: Emitter, stack: readonly LinearPattern[], valueAt: ValueAt): Computed[] => {
+const emitProduct = (o: Emitter, stack: readonly LinearPattern[], valueAt: ValueAt): Computed => {
   const [first] = stack as readonly [LinearPattern, ...LinearPattern[]];
-  const all = o.product(
+  return o.product(
     valueAt(first.x),
     stack.map((l) => valueAt(l.weightTensor)),
     first.x.shape.length,
   );
+};
+
+const emitStack = (o: Emitter, stack: readonly LinearPattern[], valueAt: ValueAt): Computed[] => {
+  const all = emitProduct(o, stack, valueAt);
   const widths = stack.map((l) => l.weight.shape[0] ?? 0);
   const apart = (y: Computed) =>
     stack.length === 1 ? [y] : o.nodeOf('Split', [y, o.i64(widths)], stack.length, { axis: -1 });
