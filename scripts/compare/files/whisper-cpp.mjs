@@ -1,7 +1,7 @@
 /** Writes a model with random weights as whisper.cpp reads it, so that both programs run the same file. */
 import { open } from 'node:fs/promises';
-import { slaneyFilters } from '../../dist/io/audio/mel.js';
-import { floatToHalf } from '../../dist/io/gguf/quants/half.js';
+import { slaneyFilters } from '../../../dist/io/audio/mel.js';
+import { floatToHalf } from '../../../dist/io/gguf/quants/half.js';
 
 const N_VOCAB = 51_864;
 const N_MELS = 80;
