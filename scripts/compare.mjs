@@ -102,9 +102,8 @@ for (const { title, rows, exact, prepare } of families.flatMap((name) => FAMILIE
     await rm(folder, { recursive: true, force: true });
   }
 }
-console.log('medians of rounds (least–most); ×: how many times as fast, or as small, grafo is, in pairs of a round');
-console.log(
-  'fp32 and f16 are beside grafo float32, q8 beside grafo int8; where there are two ×, beside float32 and int8',
-);
+console.log(`medians of rounds (least–most); ×: how many times as fast, or as small, grafo is, in pairs of a round; of two ×,
+the first is of grafo float32, the second of int8; fp32 is beside float32, q8 beside int8. Images and sound come
+preprocessed, as pixels and as a spectrogram: what is measured is the models.`);
 for (const remark of remarks) console.log(remark);
 process.exitCode = hasFailed ? 1 : 0;

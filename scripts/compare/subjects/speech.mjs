@@ -4,7 +4,7 @@ import { openWhisper } from '../../../dist/io/whisper/open.js';
 import { runWhisperBench } from '../engines/whisper-cpp.mjs';
 import { exportWhisper } from '../files/huggingface-whisper.mjs';
 import { writeWhisper } from '../files/whisper-cpp.mjs';
-import { inChild } from '../turns.mjs';
+import { contestantsOf, EXACT } from './contestants.mjs';
 
 /** Windows heard, tokens one by one, and steps of five texts at once: the last two as whisper-bench counts them. */
 const FULL = { windows: 3, steps: 256, beams: 64 };
@@ -24,35 +24,19 @@ export const speechSubjects = ({ quick, threads, whisperCpp, transformers }) =>
       { title: 'a token', figure: 'step', digits: 2 },
       { title: 'five at once, beams of a search', figure: 'beams', digits: 2 },
     ],
-    exact: 'grafo float32',
+    exact: EXACT,
     async prepare(folder) {
       const file = join(folder, 'model.bin');
       await writeWhisper(file, SHAPES[size]);
-      const options = { plan: { ...(quick ? QUICK : FULL), nMel: N_MEL }, threads };
-      const grafo = (compute) => () =>
-        inChild('grafo speech', { ...options, file, compute, cache: join(folder, compute) });
-      const other = (dtype) => () =>
-        inChild('transformers speech', { ...options, folder: transformers, model: folder, dtype });
       if (transformers) await exported(file, folder);
-      return [
-        { name: 'grafo float32', measure: grafo('f32') },
-        { name: 'grafo int8', measure: grafo('int8') },
-        ...(whisperCpp
-          ? [
-              {
-                name: 'whisper.cpp f16',
-                beside: ['grafo float32', 'grafo int8'],
-                measure: () => runWhisperBench({ folder: whisperCpp, file, threads }),
-              },
-            ]
-          : []),
-        ...(transformers
-          ? [
-              { name: 'transformers.js fp32', beside: ['grafo float32'], measure: other('fp32') },
-              { name: 'transformers.js q8', beside: ['grafo int8'], measure: other('q8') },
-            ]
-          : []),
-      ];
+      const program = { folder: whisperCpp, file, threads };
+      return contestantsOf('speech', {
+        file,
+        folder,
+        options: { plan: { ...(quick ? QUICK : FULL), nMel: N_MEL }, threads },
+        native: whisperCpp && { name: 'whisper.cpp f16', measure: () => runWhisperBench(program) },
+        transformers,
+      });
     },
   }));
 
