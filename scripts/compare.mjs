@@ -10,9 +10,9 @@
  * with whisper-bench. Who is not given has no column. Engines take turns, round by round, each in a process of its own;
  * --quick is for trying the script: shapes and counts too small to mean anything. All takes about 20 minutes.
  */
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync, readFileSync, rmSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { constants, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { describeMachine, loadBefore } from '../dist/commands/bench/machine.js';
@@ -24,23 +24,31 @@ import { inTurns } from './compare/turns.mjs';
 
 const FAMILIES = { llama: textSubjects, vit: imageSubjects, whisper: speechSubjects };
 
-const { values: flags } = parseArgs({
-  options: {
-    llama: { type: 'string' },
-    'vit-cpp': { type: 'string' },
-    'whisper-cpp': { type: 'string' },
-    transformers: { type: 'string' },
-    only: { type: 'string', default: Object.keys(FAMILIES).join(',') },
-    rounds: { type: 'string', default: '3' },
-    threads: { type: 'string', default: '2' },
-    quick: { type: 'boolean', default: false },
-  },
-});
-
 const refuse = (sentence) => {
   console.error(`compare: ${sentence}`);
   process.exit(2);
 };
+
+const readFlags = () => {
+  try {
+    return parseArgs({
+      options: {
+        llama: { type: 'string' },
+        'vit-cpp': { type: 'string' },
+        'whisper-cpp': { type: 'string' },
+        transformers: { type: 'string' },
+        only: { type: 'string', default: Object.keys(FAMILIES).join(',') },
+        rounds: { type: 'string', default: '3' },
+        threads: { type: 'string', default: '2' },
+        quick: { type: 'boolean', default: false },
+      },
+    }).values;
+  } catch (error) {
+    return refuse(error.message);
+  }
+};
+const flags = readFlags();
+
 const wholeNumber = (flag) => {
   const n = Number(flags[flag]);
   return Number.isInteger(n) && n > 0 ? n : refuse(`--${flag} is '${flags[flag]}', expected a whole number above 0`);
@@ -85,8 +93,16 @@ const options = {
 };
 const remarks = busy === '' ? [] : [`busy: ${busy}`];
 let hasFailed = false;
+/** Where the model at hand lies, with all that is made of it: gigabytes, which must not stay behind. */
+let folder = '';
+for (const signal of ['SIGINT', 'SIGTERM'])
+  process.once(signal, () => {
+    if (folder !== '') rmSync(folder, { recursive: true, force: true });
+    process.exit(128 + constants.signals[signal]);
+  });
+
 for (const { title, rows, exact, prepare } of families.flatMap((name) => FAMILIES[name](options))) {
-  const folder = await mkdtemp(join(tmpdir(), 'grafo-compare-'));
+  folder = await mkdtemp(join(tmpdir(), 'grafo-compare-'));
   try {
     console.error(`${title}: weights ...`);
     const contestants = await prepare(folder);

@@ -128,6 +128,7 @@ describe('the script that compares', () => {
 
   it.each([
     [['--only', 'gpt'], "compare: --only names 'gpt'; there are llama, vit, whisper\n"],
+    [['--rounds', '0'], "compare: --rounds is '0', expected a whole number above 0\n"],
     [
       ['--llama', scratch],
       `compare: --llama '${scratch}' has no node_modules/node-llama-cpp; npm i node-llama-cpp there\n`,
