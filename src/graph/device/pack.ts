@@ -63,7 +63,7 @@ const PART_BYTES = 64 * 2 ** 20;
 /**
  * Starts the packing of a program that has just been kept. Packing for later goes on when this process has ended; where it
  * cannot be started, the next start takes what is there.
- * @param progress told of what is packed first
+ * @param progress told of what is packed first; throws to stop
  */
 export const startPacking = async (
   kept: KeptProgram,
@@ -81,8 +81,15 @@ export const startPacking = async (
     detached: packing !== 'first',
     stdio: packing === 'first' ? ['ignore', 'ignore', 'ignore', 'ipc'] : 'ignore',
   });
-  child.on('message', ([done, total]: PackStep) => progress?.(done, total));
-  const ended = new Promise<void>((resolve) => {
+  const ended = new Promise<void>((resolve, reject) => {
+    child.on('message', ([done, total]: PackStep) => {
+      try {
+        progress?.(done, total);
+      } catch (error) {
+        child.kill(); // whoever waits has given up
+        reject(error);
+      }
+    });
     child.on('error', () => resolve());
     child.on('exit', () => resolve());
   });
