@@ -3,7 +3,7 @@ import { openText, withGguf } from '../../dist/commands/open.js';
 import { familiesOf } from '../../dist/models/index.js';
 import { CONTEXT } from './measure.mjs';
 
-export const openGrafo = async (file, threads, mla = 'auto') => {
+export const openGrafo = async (file, threads, mla = 'auto', notice = () => {}) => {
   const [family] = await withGguf(file, async ({ metadata }) =>
     familiesOf(metadata, metadata.get('general.architecture')),
   );
@@ -23,7 +23,7 @@ export const openGrafo = async (file, threads, mla = 'auto') => {
     fused: true,
     nCtx: CONTEXT,
     cache: true,
-    notice() {},
+    notice,
     detail() {},
   });
   return { ...growing(decoder), close };
