@@ -68,6 +68,7 @@ const computeGroup = optionGroup('Device', {
   },
 });
 
+/** The flags of `grafo vit`. */
 export const vitOptions = {
   ...inputGroup,
   ...preprocessingGroup,
