@@ -4,7 +4,7 @@ import { openImageModel } from '../../../dist/commands/vit-model.js';
 import { openSpeech } from '../../../dist/commands/whisper-open.js';
 import { familiesOf } from '../../../dist/models/index.js';
 
-const placement = (threads, compute) => ({
+const placement = (threads, compute, notice = () => {}) => ({
   wish: { kind: 'named', provider: 'cpu', index: 0 },
   strictDevice: false,
   threads,
@@ -12,17 +12,17 @@ const placement = (threads, compute) => ({
   activations: 'auto',
   fused: true,
   cache: true,
-  notice() {},
+  notice,
 });
 
-export const openGrafoText = async ({ file, threads, nCtx }) => {
+export const openGrafoText = async ({ file, threads, nCtx, mla = 'auto', notice }) => {
   const [family] = await withGguf(file, async ({ metadata }) =>
     familiesOf(metadata, metadata.get('general.architecture')),
   );
   const { decoder, close } = await openText(file, {
-    ...placement(threads, 'auto'),
+    ...placement(threads, 'auto', notice),
     family,
-    mla: 'auto',
+    mla,
     expertStats: false,
     speculation: { kind: 'none' },
     overrides: new Map(),

@@ -11,7 +11,7 @@ import { median } from '../table.mjs';
 export const TEXT_PLAN = { prompt: 512, prompts: 3, generated: 64, positions: [128, 512, 3500], steps: 24, nCtx: 4096 };
 
 /** Ordinary tokens, the same in every run; the first 260 ids of a vocabulary are bytes and controls. */
-const someTokens = (n) => Array.from({ length: n }, (_, i) => 300 + ((i * 7919) % 31000));
+export const someTokens = (n) => Array.from({ length: n }, (_, i) => 300 + ((i * 7919) % 31000));
 
 /** Milliseconds of each of `n` steps. */
 const timeSteps = async (engine, n) => {
