@@ -1,5 +1,6 @@
 /** How tests open models: on the processor, by one thread, as the file says, and nothing is kept or told. */
-import type { OpenOptions, PlacementOptions } from '../src/commands/open.ts';
+import type { OpenOptions } from '../src/commands/open.ts';
+import type { PlacementOptions } from '../src/commands/placement.ts';
 
 export const onProcessor = {
   wish: { kind: 'named', provider: 'cpu', index: 0 },

@@ -23,6 +23,7 @@ import { findDevice } from './devices.ts';
 import type { GraphFlags } from './graph-options.ts';
 import { archOf } from './open.ts';
 import { cacheFolder, physicalCores } from './options.ts';
+import { onProcessor } from './placement.ts';
 import { recipeFor } from './vit-preprocessing.ts';
 import { melFilters } from './whisper-open.ts';
 import { openSound } from './whisper-sound.ts';
@@ -60,7 +61,7 @@ export const tokenInputs = (ids: readonly number[]): Inputs => {
 export const runOnce = async (graph: Graph, inputs: Inputs): Promise<Readonly<Record<string, HostTensor>>> => {
   const nCtx = inputs.tokens?.dims[1] ?? 1;
   const program = lower(graph, { provider: 'cpu', compute: 'f32', fused: false }, { nCtx, B: 1 });
-  const { device } = await findDevice({ kind: 'named', provider: 'cpu', index: 0 }, 0);
+  const { device } = await findDevice(onProcessor, 0);
   const session = await openSession(program, device, { threads: physicalCores(), cacheFolder: cacheFolder() });
   try {
     return await session.run(inputs);

@@ -13,6 +13,7 @@ import type { ChosenGraph } from './graph-model.ts';
 import { chooseGraph } from './graph-model.ts';
 import type { GraphFlags } from './graph-options.ts';
 import { cacheFolder, physicalCores } from './options.ts';
+import { onProcessor } from './placement.ts';
 
 /** What a prompt has where nobody says it, and how much stands before the token that comes after it. */
 const PROMPT = 512;
@@ -80,7 +81,7 @@ export const measured = async (source: WeightSource, what: 'cost' | 'memory', fl
 };
 
 const measureProcessor = async (flags: GraphFlags): Promise<Machine> => {
-  const { device } = await findDevice({ kind: 'named', provider: 'cpu', index: 0 }, 0);
+  const { device } = await findDevice(onProcessor, 0);
   return measureMachine(device, { threads: flags.threads ?? physicalCores(), cacheFolder: cacheFolder() });
 };
 

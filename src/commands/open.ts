@@ -2,9 +2,8 @@
 import { basename } from 'node:path';
 import { UserError } from '../errors.ts';
 import { GraphBuilder } from '../graph/builder.ts';
-import type { Activations, Device, Wish } from '../graph/device/device.ts';
+import type { Device } from '../graph/device/device.ts';
 import { deviceId, targetOn } from '../graph/device/device.ts';
-import type { Progress } from '../graph/device/files.ts';
 import type { Session } from '../graph/device/session.ts';
 import { mapsWeights, openSession } from '../graph/device/session.ts';
 import type { Graph } from '../graph/graph.ts';
@@ -37,23 +36,9 @@ import type { MemoryPlan, PlannedRun } from './memory.ts';
 import { expectFit, fits, needOf } from './memory.ts';
 import { cacheFolder } from './options.ts';
 import { overridden } from './override-kv.ts';
+import type { PlacementOptions } from './placement.ts';
 import { type RopeFlags, ropeOverrides } from './rope-flags.ts';
 import { runSizes } from './run-sizes.ts';
-
-/** Where and how any model runs. */
-export interface PlacementOptions {
-  readonly wish: Wish;
-  readonly strictDevice: boolean;
-  readonly threads: number;
-  readonly compute: 'auto' | Compute;
-  readonly fused: boolean;
-  readonly activations: Activations;
-  /** Whether prepared weights are kept for later starts. */
-  readonly cache: boolean;
-  readonly progress?: Progress;
-  /** One line for a person. */
-  notice(line: string): void;
-}
 
 export interface OpenOptions extends PlacementOptions {
   /** Whose models may be opened. */

@@ -7,6 +7,7 @@ import { Interrupted } from '../models/decoder.ts';
 import type { TextFamily } from '../models/index.ts';
 import { parseAdapter } from './adapters.ts';
 import { printDevices } from './devices.ts';
+import { dryRun } from './dry-run.ts';
 import { readEscapes } from './escapes.ts';
 import { Interrupts } from './interrupts.ts';
 import { checkKept, withPromptCache } from './kept-context.ts';
@@ -16,13 +17,12 @@ import type { LlamaFlags } from './llama-options.ts';
 import { notesOnAccepted } from './llama-options.ts';
 import type { LogitsFile } from './logits-file.ts';
 import { createLogitsFile } from './logits-file.ts';
-import { reportMemory } from './memory.ts';
-import { modelPath, openHeader } from './model-source.ts';
+import { modelPath } from './model-source.ts';
 import type { OpenOptions, SpeculationWish, TextModelFile } from './open.ts';
 import { openText, textMemory } from './open.ts';
-import { physicalCores } from './options.ts';
 import { parseOverrides } from './override-kv.ts';
 import { printPerplexity } from './perplexity.ts';
+import { onProcessor, placementOf } from './placement.ts';
 import { talk } from './talk.ts';
 import { noticeUnless, onClosedPipe, progressLine, write } from './terminal.ts';
 import { readText } from './text-file.ts';
@@ -39,7 +39,8 @@ export const runText = async (flags: LlamaFlags, family: TextFamily): Promise<nu
     return 0;
   }
   const notice = noticeUnless(flags.quiet);
-  if (flags['dry-run']) return dryRun(flags, family, notice);
+  if (flags['dry-run'])
+    return dryRun(flags, family, notice, (file) => textMemory(file, file.name, openOptions(flags, family, notice)));
   const path = await modelPath(flags, family, notice);
   if (flags.tokenize !== undefined) {
     const text = flags.escape ? readEscapes(flags.tokenize) : flags.tokenize;
@@ -74,6 +75,8 @@ const PERPLEXITY_CTX = 512;
 const openOptions = (flags: LlamaFlags, family: TextFamily, notice: (line: string) => void): OpenOptions => {
   const nTokenPerRun = flags['ubatch-size'];
   return {
+    ...placementOf(flags, notice),
+    ...(flags['n-gpu-layers'] === 'none' && { wish: onProcessor }),
     family,
     mla: flags.mla,
     speculation: speculationOf(flags),
@@ -81,16 +84,8 @@ const openOptions = (flags: LlamaFlags, family: TextFamily, notice: (line: strin
     overrides: new Map(flags['override-kv'].flatMap((text) => [...parseOverrides(text)])),
     rope: flags,
     adapters: flags.lora.map(parseAdapter),
-    wish: flags['n-gpu-layers'] === 'none' ? { kind: 'named', provider: 'cpu', index: 0 } : flags.device,
-    strictDevice: flags['strict-device'],
-    threads: flags.threads ?? physicalCores(),
-    compute: flags.compute,
-    activations: flags.activations,
-    fused: flags['flash-attn'] !== 'off',
-    cache: flags.cache,
     nCtx: flags.perplexity !== undefined && flags['ctx-size'] === 0 ? PERPLEXITY_CTX : flags['ctx-size'],
     ...(nTokenPerRun !== undefined && { nTokenPerRun: Math.min(nTokenPerRun, flags['batch-size']) }),
-    notice,
     detail: (line) => flags.verbose && notice(line),
   };
 };
@@ -99,16 +94,6 @@ const speculationOf = (flags: LlamaFlags): SpeculationWish => {
   const kind = flags['spec-type'];
   if (kind !== 'ngram-simple') return { kind };
   return { kind, sizeN: flags['spec-ngram-size-n'], sizeM: flags['spec-ngram-size-m'] };
-};
-
-/** What the model would take of memory; nothing but its header is read. */
-const dryRun = async (flags: LlamaFlags, family: TextFamily, notice: (line: string) => void): Promise<number> => {
-  const file = await openHeader(flags, family, notice);
-  try {
-    return await reportMemory(await textMemory(file, file.name, openOptions(flags, family, notice)), flags.json);
-  } finally {
-    await file.close();
-  }
 };
 
 const openModel = async (

@@ -3,9 +3,8 @@ import { statSync } from 'node:fs';
 import { basename } from 'node:path';
 import { UserError } from '../errors.ts';
 import { GraphBuilder } from '../graph/builder.ts';
-import type { Activations, Device, Wish } from '../graph/device/device.ts';
+import type { Activations, Device } from '../graph/device/device.ts';
 import { attendsWidely, deviceId, targetOn } from '../graph/device/device.ts';
-import type { Progress } from '../graph/device/files.ts';
 import { multipliesInt8 } from '../graph/device/int8.ts';
 import { openSession } from '../graph/device/session.ts';
 import { lower } from '../graph/lower/lower.ts';
@@ -22,26 +21,16 @@ import { keepingOf } from './keeping.ts';
 import type { MemoryPlan } from './memory.ts';
 import { expectFit, needOf } from './memory.ts';
 import { cacheFolder } from './options.ts';
+import type { PlacementOptions } from './placement.ts';
 import { runSizes } from './run-sizes.ts';
 
-export interface OpenVitOptions {
-  readonly wish: Wish;
-  readonly strictDevice: boolean;
-  readonly threads: number;
-  readonly compute: 'auto' | Compute;
-  readonly fused: boolean;
-  readonly activations: Activations;
-  /** Whether prepared weights are kept for later starts. */
-  readonly cache: boolean;
+export interface OpenVitOptions extends PlacementOptions {
   /** Side of the images, where it is not the one the model was trained on. */
   readonly imageSize?: number;
   /** Images in one run at most. */
   readonly batchSize: number;
   /** Whether answers tell where the model looked. */
   readonly looks: boolean;
-  readonly progress?: Progress;
-  /** One line for a person. */
-  notice(line: string): void;
 }
 
 export interface ImageModel {

@@ -12,10 +12,10 @@ import type { Classified } from '../models/classifier.ts';
 import { attentionRollout } from '../models/rollout.ts';
 import { command } from './command.ts';
 import { printDevices } from './devices.ts';
+import { dryRun } from './dry-run.ts';
 import { Interrupts } from './interrupts.ts';
-import { reportMemory } from './memory.ts';
-import { modelPath, openHeader } from './model-source.ts';
-import { physicalCores } from './options.ts';
+import { modelPath } from './model-source.ts';
+import { placementOf } from './placement.ts';
 import { expectNoStdin, tasksToDo } from './share.ts';
 import { noticeUnless, onClosedPipe, progressLine, write } from './terminal.ts';
 import { convertModel } from './vit-convert.ts';
@@ -51,7 +51,10 @@ export const vitCommand = command({
       return 0;
     }
     checkForms(flags);
-    if (flags['dry-run']) return dryRun(flags);
+    if (flags['dry-run'])
+      return dryRun(flags, 'vit', noticeUnless(flags.quiet), (file) =>
+        imageMemory(file, file.name, openOptions(flags)),
+      );
     const named = [...flags.inp, ...words];
     if (flags.convert !== undefined) {
       if (named.length > 0)
@@ -108,28 +111,11 @@ const checkForms = (flags: VitFlags): void => {
 
 /** How the flags want a model opened. */
 const openOptions = (flags: VitFlags): OpenVitOptions => ({
-  wish: flags.device,
-  strictDevice: flags['strict-device'],
-  threads: flags.threads ?? physicalCores(),
-  compute: flags.compute,
-  activations: flags.activations,
-  fused: flags['flash-attn'] !== 'off',
-  cache: flags.cache,
+  ...placementOf(flags, noticeUnless(flags.quiet)),
   ...(flags['img-size'] !== undefined && { imageSize: flags['img-size'] }),
   batchSize: flags['batch-size'],
   looks: flags['attention-map'] !== undefined,
-  notice: noticeUnless(flags.quiet),
 });
-
-/** What the model would take of memory; nothing but its header is read. */
-const dryRun = async (flags: VitFlags): Promise<number> => {
-  const file = await openHeader(flags, 'vit', noticeUnless(flags.quiet));
-  try {
-    return await reportMemory(await imageMemory(file, file.name, openOptions(flags)), flags.json);
-  } finally {
-    await file.close();
-  }
-};
 
 const openModel = async (path: string, flags: VitFlags): Promise<ImageModel> => {
   const bar = progressLine('preparing weights');

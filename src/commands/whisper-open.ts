@@ -25,8 +25,8 @@ import { findDevice, noticeFallbacks } from './devices.ts';
 import { keepingOf } from './keeping.ts';
 import type { MemoryPlan, PlannedRun } from './memory.ts';
 import { expectFit, needOf } from './memory.ts';
-import type { PlacementOptions } from './open.ts';
 import { cacheFolder } from './options.ts';
+import type { PlacementOptions } from './placement.ts';
 import { runSizes } from './run-sizes.ts';
 import { openEncoder } from './whisper-encoder.ts';
 

@@ -15,6 +15,7 @@ import { joinSpeech } from '../models/vad/timeline.ts';
 import { findDevice } from './devices.ts';
 import { detectorPath } from './model-source.ts';
 import { cacheFolder } from './options.ts';
+import { onProcessor } from './placement.ts';
 import type { WhisperFlags } from './whisper-options.ts';
 
 export interface VoiceDetector {
@@ -38,7 +39,7 @@ export const openDetector = async (
     const g = new GraphBuilder('detector');
     silero.graphs.detector(g, { h, w });
     const program = lower(g.build(), { provider: 'cpu', compute: 'f32', fused: true }, {});
-    const { device } = await findDevice({ kind: 'named', provider: 'cpu', index: 0 }, 0);
+    const { device } = await findDevice(onProcessor, 0);
     const session = await openSession(program, device, { threads: 1, cacheFolder: cacheFolder() });
     return {
       close: () => session.close(),

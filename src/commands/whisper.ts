@@ -7,10 +7,10 @@ import type { Segment, Transcript } from '../io/transcript/segment.ts';
 import { Interrupted } from '../models/decoder.ts';
 import { command } from './command.ts';
 import { printDevices } from './devices.ts';
+import { dryRun } from './dry-run.ts';
 import { Interrupts } from './interrupts.ts';
-import { reportMemory } from './memory.ts';
-import { modelPath, openHeader } from './model-source.ts';
-import { physicalCores } from './options.ts';
+import { modelPath } from './model-source.ts';
+import { onProcessor, placementOf } from './placement.ts';
 import { expectNoStdin, tasksToDo } from './share.ts';
 import { noticeUnless, onClosedPipe, progressLine, write } from './terminal.ts';
 import { convertSpeechModel } from './whisper-convert.ts';
@@ -47,7 +47,8 @@ export const whisperCommand = command({
       return 0;
     }
     const notice = noticeUnless(flags.quiet || flags['no-prints']);
-    if (flags['dry-run']) return dryRun(flags, notice);
+    if (flags['dry-run'])
+      return dryRun(flags, 'whisper', notice, (file) => speechMemory(file, file.name, openOptions(flags, notice)));
     if (flags.convert !== undefined) {
       await convertSpeechModel(await modelPath(flags, 'whisper', notice), flags.convert, flags.type);
       return 0;
@@ -92,28 +93,13 @@ const checkClips = (flags: WhisperFlags): void => {
 
 /** How the flags want a model opened. */
 const openOptions = (flags: WhisperFlags, notice: (line: string) => void): OpenSpeechOptions => ({
-  wish: flags['no-gpu'] ? { kind: 'named', provider: 'cpu', index: 0 } : flags.device,
-  strictDevice: flags['strict-device'],
-  threads: flags.threads ?? physicalCores(),
-  compute: flags.compute,
-  activations: flags.activations,
-  fused: flags['flash-attn'] !== 'off' && !flags['no-flash-attn'],
-  cache: flags.cache,
+  ...placementOf(flags, notice),
+  ...(flags['no-gpu'] && { wish: onProcessor }),
+  ...(flags['no-flash-attn'] && { fused: false }),
   audioCtx: flags['audio-ctx'],
   ...(flags.encoder !== undefined && { encoder: flags.encoder }),
   nSequence: Math.max(flags['best-of'], flags['beam-size']),
-  notice,
 });
-
-/** What the model would take of memory; nothing but its header is read. */
-const dryRun = async (flags: WhisperFlags, notice: (line: string) => void): Promise<number> => {
-  const file = await openHeader(flags, 'whisper', notice);
-  try {
-    return await reportMemory(await speechMemory(file, file.name, openOptions(flags, notice)), flags.json);
-  } finally {
-    await file.close();
-  }
-};
 
 const openModel = async (
   path: string,

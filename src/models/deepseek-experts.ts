@@ -1,5 +1,6 @@
 /** The feed-forward layers of all DeepSeek generations: DeepSeekMoE, Dai et al. 2024. The first ones may be dense. */
-import type { MoeOptions } from '../graph/blocks/moe.ts';
+import type { FeedForward } from '../graph/blocks/feed-forward.ts';
+import type { ExpertWeights } from '../graph/blocks/moe.ts';
 import type { Hparams } from '../graph/hparams.ts';
 import type { Weights } from '../graph/weights.ts';
 import { expectHparam } from './expect-hparam.ts';
@@ -24,16 +25,16 @@ export const expertHparams = (m: Hparams) => {
 type ExpertHparams = ReturnType<typeof expertHparams>;
 
 /** The weights of layer `il`'s feed-forward part. */
-export const feedForward = (w: Weights, il: number, nEmbd: number, e: ExpertHparams) =>
+export const feedForwardWeights = (w: Weights, il: number, nEmbd: number, e: ExpertHparams): FeedForward =>
   e.nExpert === 0 || il < e.nLayerDense
-    ? { kind: 'dense' as const, ...gated(w, '', nEmbd, e.nFf) }
+    ? { kind: 'dense', ...gated(w, '', nEmbd, e.nFf) }
     : {
-        kind: 'moe' as const,
+        kind: 'moe',
         router: w.linear('ffn_gate_inp', nEmbd, e.nExpert),
         ...(w.has('exp_probs_b.bias') && { selectionBias: w.tensor('exp_probs_b.bias', [e.nExpert]) }),
         ...experts(w, nEmbd, e),
         ...(e.nShared > 0 && {
-          shared: { ...gated(w, '_shexp', nEmbd, e.nShared * e.nFfExpert), act: 'silu' as const },
+          shared: { ...gated(w, '_shexp', nEmbd, e.nShared * e.nFfExpert), act: 'silu' },
         }),
       };
 
@@ -57,4 +58,4 @@ const experts = (w: Weights, nEmbd: number, { nExpert, nFfExpert: nFf }: ExpertH
   };
 };
 
-type Experts = Pick<MoeOptions, 'gate' | 'up' | 'down'>;
+type Experts = Pick<ExpertWeights, 'gate' | 'up' | 'down'>;

@@ -1,20 +1,13 @@
-/** DeepSeek-MoE, the first generation (Dai et al. 2024): LLaMA's attention, then shared and routed experts. */
-import { attention, keyValue } from '../graph/blocks/attention.ts';
-import { cached } from '../graph/blocks/cache.ts';
-import { ffn } from '../graph/blocks/ffn.ts';
-import { moe } from '../graph/blocks/moe.ts';
-import { norm } from '../graph/blocks/norm.ts';
-import { causal, rotary } from '../graph/blocks/position.ts';
-import { residual } from '../graph/blocks/residual.ts';
-import type { GraphBuilder } from '../graph/builder.ts';
+/**
+ * DeepSeek-MoE, the first generation (Dai et al. 2024): the LLaMA page, whose experts are many and small, and some of
+ * them everybody's.
+ */
 import type { Hparams } from '../graph/hparams.ts';
-import { linear } from '../graph/ops/matmul.ts';
-import { pick, rows } from '../graph/ops/select.ts';
-import { flatten } from '../graph/ops/shape.ts';
 import type { Weights } from '../graph/weights.ts';
-import { expertHparams, feedForward } from './deepseek-experts.ts';
+import { expertHparams, feedForwardWeights } from './deepseek-experts.ts';
 import { define } from './definition.ts';
 import { expectHparam } from './expect-hparam.ts';
+import { attentionWeights, decoder } from './llama.ts';
 import { ropeScaling } from './rope-scaling.ts';
 
 const hparams = (m: Hparams) => {
@@ -49,47 +42,16 @@ const weights = (w: Weights, h: DeepseekHparams) => {
   const tokEmbd = w.tensor('token_embd.weight', [h.nVocab, h.nEmbd]);
   return {
     tokEmbd,
+    rope: h.rope,
     blocks: w.each('blk', h.nLayer, (w, il) => ({
       attnNorm: w.rmsNorm('attn_norm', h.nEmbd, h.eps),
-      attn: {
-        q: w.linear('attn_q', h.nEmbd, h.nHead * h.headDim),
-        k: w.linear('attn_k', h.nEmbd, h.nHeadKv * h.headDim),
-        v: w.linear('attn_v', h.nEmbd, h.nHeadKv * h.headDim),
-        o: w.linear('attn_output', h.nHead * h.headDim, h.nEmbd),
-      },
+      attn: attentionWeights(w, h),
       ffnNorm: w.rmsNorm('ffn_norm', h.nEmbd, h.eps),
-      ffn: feedForward(w, il, h.nEmbd, h.experts),
+      ffn: feedForwardWeights(w, il, h.nEmbd, h.experts),
     })),
     outputNorm: w.rmsNorm('output_norm', h.nEmbd, h.eps),
     output: w.has('output.weight') ? w.linear('output', h.nEmbd, h.nVocab) : { weight: tokEmbd },
   };
-};
-
-interface Deepseek {
-  readonly h: DeepseekHparams;
-  readonly w: ReturnType<typeof weights>;
-}
-
-const decoder = (g: GraphBuilder, { h, w }: Deepseek) => {
-  const tokens = g.input('tokens', 'i64', ['B', 'T']);
-  const pos = g.input('pos', 'i64', ['B', 'T']);
-  const rotate = rotary(g, pos, h.rope);
-  let x = rows(g, w.tokEmbd, tokens); // [B, T, nEmbd]
-  w.blocks.forEach((b, il) => {
-    g.scope(`blk.${il}`, () => {
-      const a = norm(g, x, b.attnNorm);
-      const kv = cached(g, il, keyValue(g, a, { ...b.attn, nHead: h.nHeadKv, rotate }), pos);
-      x = residual(g, x, attention(g, a, { ...b.attn, kv, nHead: h.nHead, rotate, mask: causal(pos) }));
-      const y = norm(g, x, b.ffnNorm);
-      x = residual(
-        g,
-        x,
-        b.ffn.kind === 'moe' ? moe(g, y, { ...b.ffn, ...h.routing }) : ffn(g, y, { ...b.ffn, act: 'silu' }),
-      );
-    });
-  });
-  const asked = pick(g, flatten(g, x, 'nToken'), g.input('outIds', 'i64', ['nOut'])); // [nOut, nEmbd]
-  g.output('logits', linear(g, norm(g, asked, w.outputNorm), w.output));
 };
 
 export const deepseek = define({ arch: 'deepseek', hparams, weights, graphs: { decoder } });

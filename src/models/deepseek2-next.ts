@@ -4,10 +4,11 @@
  */
 import { norm } from '../graph/blocks/norm.ts';
 import { rotary } from '../graph/blocks/position.ts';
+import { askedRows, textInputs } from '../graph/blocks/text.ts';
 import type { GraphBuilder } from '../graph/builder.ts';
 import { linear } from '../graph/ops/matmul.ts';
-import { pick, rows } from '../graph/ops/select.ts';
-import { concat, flatten } from '../graph/ops/shape.ts';
+import { rows } from '../graph/ops/select.ts';
+import { concat } from '../graph/ops/shape.ts';
 import type { Weights } from '../graph/weights.ts';
 import type { Deepseek2Hparams } from './deepseek2.ts';
 import { hparams, layer, layerWeights } from './deepseek2.ts';
@@ -39,15 +40,13 @@ interface Next {
 }
 
 const decoder = (g: GraphBuilder, { h, w }: Next) => {
-  const tokens = g.input('tokens', 'i64', ['B', 'T']);
-  const pos = g.input('pos', 'i64', ['B', 'T']);
+  const { tokens, pos } = textInputs(g);
   const hidden = g.input('hidden', 'f32', ['B', 'T', h.nEmbd]);
   const rotate = rotary(g, pos, h.rope);
   const token = norm(g, rows(g, w.tokEmbd, tokens), w.embdNorm);
   const joined = linear(g, concat(g, [token, norm(g, hidden, w.hiddenNorm)], -1), w.join); // [B, T, nEmbd]
   const x = layer(g, joined, w.block, h, { form: 'absorb', rotate, pos, il: h.nLayer });
-  const asked = pick(g, flatten(g, x, 'nToken'), g.input('outIds', 'i64', ['nOut'])); // [nOut, nEmbd]
-  g.output('logits', linear(g, norm(g, asked, w.outputNorm), w.output));
+  g.output('logits', linear(g, norm(g, askedRows(g, x), w.outputNorm), w.output));
 };
 
 export const deepseek2Next = define({ arch: 'deepseek2', hparams, weights, graphs: { decoder } });

@@ -2,21 +2,20 @@
  * DeepSeek-V2 (DeepSeek-AI 2024), V2-Lite, V2.5, V3, V3.1 and R1 (DeepSeek-AI 2025): the LLaMA page with latent
  * attention and experts. The generations differ by what their headers say.
  */
-import { ffn } from '../graph/blocks/ffn.ts';
+import { feedForward } from '../graph/blocks/feed-forward.ts';
 import type { MlaForm, MlaOptions } from '../graph/blocks/mla.ts';
 import { mla } from '../graph/blocks/mla.ts';
-import { moe } from '../graph/blocks/moe.ts';
 import { norm } from '../graph/blocks/norm.ts';
 import { rotary } from '../graph/blocks/position.ts';
 import { residual } from '../graph/blocks/residual.ts';
+import { askedRows, textInputs } from '../graph/blocks/text.ts';
 import type { GraphBuilder } from '../graph/builder.ts';
 import type { Hparams } from '../graph/hparams.ts';
 import { linear } from '../graph/ops/matmul.ts';
-import { pick, rows } from '../graph/ops/select.ts';
-import { flatten } from '../graph/ops/shape.ts';
+import { rows } from '../graph/ops/select.ts';
 import type { Tensor } from '../graph/tensor.ts';
 import type { HeadLinear, Weights } from '../graph/weights.ts';
-import { expertHparams, feedForward } from './deepseek-experts.ts';
+import { expertHparams, feedForwardWeights } from './deepseek-experts.ts';
 import { define } from './definition.ts';
 import { expectHparam } from './expect-hparam.ts';
 import { ropeScaling } from './rope-scaling.ts';
@@ -108,7 +107,7 @@ export const layerWeights = (w: Weights, il: number, h: Deepseek2Hparams) => ({
     o: w.linear('attn_output', h.latent.nHead * h.nValue, h.nEmbd),
   },
   ffnNorm: w.rmsNorm('ffn_norm', h.nEmbd, h.eps),
-  ffn: feedForward(w, il, h.nEmbd, h.experts),
+  ffn: feedForwardWeights(w, il, h.nEmbd, h.experts),
 });
 
 /** The big models' queries go by way of a smaller row; V2-Lite has no such rank, and its files say so or say 0. */
@@ -156,17 +155,11 @@ export const layer = (
   g.scope(`blk.${at.il}`, () => {
     const a = norm(g, x, b.attnNorm);
     const y = residual(g, x, mla(g, a, { ...b.attn, ...h.latent, ...at }));
-    const z = norm(g, y, b.ffnNorm);
-    return residual(
-      g,
-      y,
-      b.ffn.kind === 'moe' ? moe(g, z, { ...b.ffn, ...h.routing }) : ffn(g, z, { ...b.ffn, act: 'silu' }),
-    );
+    return residual(g, y, feedForward(g, norm(g, y, b.ffnNorm), b.ffn, h.routing));
   });
 
 const stream = (g: GraphBuilder, { h, w }: Deepseek2, form: MlaForm): Tensor => {
-  const tokens = g.input('tokens', 'i64', ['B', 'T']);
-  const pos = g.input('pos', 'i64', ['B', 'T']);
+  const { tokens, pos } = textInputs(g);
   const rotate = rotary(g, pos, h.rope);
   let x = rows(g, w.tokEmbd, tokens); // [B, T, nEmbd]
   w.blocks.forEach((b, il) => {
@@ -177,15 +170,13 @@ const stream = (g: GraphBuilder, { h, w }: Deepseek2, form: MlaForm): Tensor => 
 
 const decoder = (form: MlaForm) => (g: GraphBuilder, m: Deepseek2) => {
   const x = stream(g, m, form);
-  const asked = pick(g, flatten(g, x, 'nToken'), g.input('outIds', 'i64', ['nOut'])); // [nOut, nEmbd]
-  g.output('logits', linear(g, norm(g, asked, m.w.outputNorm), m.w.output));
+  g.output('logits', linear(g, norm(g, askedRows(g, x), m.w.outputNorm), m.w.output));
 };
 
 /** The decoder that also tells every token's last row, which the layers that predict further tokens go on from. */
 const telling = (g: GraphBuilder, m: Deepseek2) => {
   const x = norm(g, stream(g, m, 'absorb'), m.w.outputNorm);
-  const asked = pick(g, flatten(g, x, 'nToken'), g.input('outIds', 'i64', ['nOut']));
-  g.output('logits', linear(g, asked, m.w.output));
+  g.output('logits', linear(g, askedRows(g, x), m.w.output));
   g.output('hidden', x);
 };
 

@@ -4,17 +4,18 @@
  */
 import { attention, keyValue } from '../graph/blocks/attention.ts';
 import { cached } from '../graph/blocks/cache.ts';
-import { ffn } from '../graph/blocks/ffn.ts';
-import { moe } from '../graph/blocks/moe.ts';
+import type { FeedForward } from '../graph/blocks/feed-forward.ts';
+import { feedForward } from '../graph/blocks/feed-forward.ts';
+import type { Routing } from '../graph/blocks/moe.ts';
 import { norm } from '../graph/blocks/norm.ts';
 import { causal, rotary } from '../graph/blocks/position.ts';
 import { residual } from '../graph/blocks/residual.ts';
+import { askedRows, textInputs } from '../graph/blocks/text.ts';
 import type { GraphBuilder } from '../graph/builder.ts';
 import type { Hparams } from '../graph/hparams.ts';
 import type { RopePairs } from '../graph/ops/attend.ts';
 import { linear } from '../graph/ops/matmul.ts';
-import { pick, rows } from '../graph/ops/select.ts';
-import { flatten } from '../graph/ops/shape.ts';
+import { rows } from '../graph/ops/select.ts';
 import type { Weights } from '../graph/weights.ts';
 import { define } from './definition.ts';
 import { expectHparam } from './expect-hparam.ts';
@@ -71,10 +72,7 @@ const weights = (headNorms: boolean) => (w: Weights, h: LlamaHparams) => {
     blocks: w.each('blk', h.nLayer, (w) => ({
       attnNorm: w.rmsNorm('attn_norm', h.nEmbd, h.eps),
       attn: {
-        q: w.linear('attn_q', h.nEmbd, h.nHead * h.headDim),
-        k: w.linear('attn_k', h.nEmbd, h.nHeadKv * h.headDim),
-        v: w.linear('attn_v', h.nEmbd, h.nHeadKv * h.headDim),
-        o: w.linear('attn_output', h.nHead * h.headDim, h.nEmbd),
+        ...attentionWeights(w, h),
         ...(headNorms && {
           qNorm: w.rmsNorm('attn_q_norm', h.headDim, h.eps),
           kNorm: w.rmsNorm('attn_k_norm', h.headDim, h.eps),
@@ -88,15 +86,26 @@ const weights = (headNorms: boolean) => (w: Weights, h: LlamaHparams) => {
   };
 };
 
-const dense = (w: Weights, h: LlamaHparams) => ({
-  kind: 'dense' as const,
+/** Queries, keys and values by head, and what the heads say together. */
+export const attentionWeights = (
+  w: Weights,
+  { nEmbd, nHead, nHeadKv, headDim }: Pick<LlamaHparams, 'nEmbd' | 'nHead' | 'nHeadKv' | 'headDim'>,
+) => ({
+  q: w.linear('attn_q', nEmbd, nHead * headDim),
+  k: w.linear('attn_k', nEmbd, nHeadKv * headDim),
+  v: w.linear('attn_v', nEmbd, nHeadKv * headDim),
+  o: w.linear('attn_output', nHead * headDim, nEmbd),
+});
+
+const dense = (w: Weights, h: LlamaHparams): FeedForward => ({
+  kind: 'dense',
   gate: w.linear('ffn_gate', h.nEmbd, h.nFf),
   up: w.linear('ffn_up', h.nEmbd, h.nFf),
   down: w.linear('ffn_down', h.nFf, h.nEmbd),
 });
 
-const experts = (w: Weights, h: LlamaHparams) => ({
-  kind: 'moe' as const,
+const experts = (w: Weights, h: LlamaHparams): FeedForward => ({
+  kind: 'moe',
   router: w.linear('ffn_gate_inp', h.nEmbd, h.nExpert),
   gate: w.tensor('ffn_gate_exps.weight', [h.nExpert, h.nFf, h.nEmbd]),
   up: w.tensor('ffn_up_exps.weight', [h.nExpert, h.nFf, h.nEmbd]),
@@ -105,9 +114,13 @@ const experts = (w: Weights, h: LlamaHparams) => ({
 
 export type LlamaWeights = ReturnType<ReturnType<typeof weights>>;
 
-const decoder = (g: GraphBuilder, { h, w }: { readonly h: LlamaHparams; readonly w: LlamaWeights }) => {
-  const tokens = g.input('tokens', 'i64', ['B', 'T']);
-  const pos = g.input('pos', 'i64', ['B', 'T']);
+interface Llama {
+  readonly h: Pick<LlamaHparams, 'nHead' | 'nHeadKv'> & { readonly routing: Routing };
+  readonly w: LlamaWeights;
+}
+
+export const decoder = (g: GraphBuilder, { h, w }: Llama) => {
+  const { tokens, pos } = textInputs(g);
   const rotate = rotary(g, pos, w.rope);
   let x = rows(g, w.tokEmbd, tokens); // [B, T, nEmbd]
   w.blocks.forEach((b, il) => {
@@ -115,17 +128,10 @@ const decoder = (g: GraphBuilder, { h, w }: { readonly h: LlamaHparams; readonly
       const a = norm(g, x, b.attnNorm);
       const kv = cached(g, il, keyValue(g, a, { ...b.attn, nHead: h.nHeadKv, rotate }), pos);
       x = residual(g, x, attention(g, a, { ...b.attn, kv, nHead: h.nHead, rotate, mask: causal(pos) }));
-      const y = norm(g, x, b.ffnNorm);
-      x = residual(
-        g,
-        x,
-        b.ffn.kind === 'moe' ? moe(g, y, { ...b.ffn, ...h.routing }) : ffn(g, y, { ...b.ffn, act: 'silu' }),
-      );
+      x = residual(g, x, feedForward(g, norm(g, x, b.ffnNorm), b.ffn, h.routing));
     });
   });
-  // Only the rows that somebody wants logits of, counted over all sequences: [nOut, nEmbd].
-  const asked = pick(g, flatten(g, x, 'nToken'), g.input('outIds', 'i64', ['nOut']));
-  g.output('logits', linear(g, norm(g, asked, w.outputNorm), w.output));
+  g.output('logits', linear(g, norm(g, askedRows(g, x), w.outputNorm), w.output));
 };
 
 export const llama = define({

@@ -6,14 +6,15 @@ import { ffn } from '../graph/blocks/ffn.ts';
 import { norm } from '../graph/blocks/norm.ts';
 import { causal, positionTable, unmasked } from '../graph/blocks/position.ts';
 import { residual } from '../graph/blocks/residual.ts';
+import { askedRows, textInputs } from '../graph/blocks/text.ts';
 import type { GraphBuilder } from '../graph/builder.ts';
 import type { Hparams } from '../graph/hparams.ts';
 import { add, gelu } from '../graph/ops/arithmetic.ts';
 import { attendWeights } from '../graph/ops/attend.ts';
 import { conv, sequence } from '../graph/ops/conv.ts';
 import { linear } from '../graph/ops/matmul.ts';
-import { pick, rows } from '../graph/ops/select.ts';
-import { concat, flatten, slice } from '../graph/ops/shape.ts';
+import { rows } from '../graph/ops/select.ts';
+import { concat, slice } from '../graph/ops/shape.ts';
 import type { Tensor } from '../graph/tensor.ts';
 import type { Weights } from '../graph/weights.ts';
 import { define } from './definition.ts';
@@ -124,8 +125,7 @@ const crossKeyValue = (g: GraphBuilder, { audio, text }: WhisperHparams, il: num
 
 const decoder = (g: GraphBuilder, { h, w }: Whisper) => {
   const nHead = h.text.nHead;
-  const tokens = g.input('tokens', 'i64', ['B', 'T']);
-  const pos = g.input('pos', 'i64', ['B', 'T']);
+  const { tokens, pos } = textInputs(g);
   let x = positionTable(g, rows(g, w.tokEmbd, tokens), w.textPos, pos); // [B, T, nEmbd]
   w.decoder.forEach((b, il) => {
     const heard = crossKeyValue(g, h, il);
@@ -138,16 +138,13 @@ const decoder = (g: GraphBuilder, { h, w }: Whisper) => {
       x = residual(g, x, ffn(g, norm(g, x, b.ffnNorm), { ...b.ffn, act: 'gelu' }));
     });
   });
-  // Only the rows that somebody wants logits of, counted over all sequences: [nOut, nEmbd].
-  const asked = pick(g, flatten(g, x, 'nToken'), g.input('outIds', 'i64', ['nOut']));
-  g.output('logits', linear(g, norm(g, asked, w.textNorm), { weight: w.tokEmbd }));
+  g.output('logits', linear(g, norm(g, askedRows(g, x), w.textNorm), { weight: w.tokEmbd }));
 };
 
 /** The decoder once more, over a whole text at once: how much each token looks at each moment, by the heads that tell. */
 const alignment = (g: GraphBuilder, { h, w }: Whisper) => {
   const nHead = h.text.nHead;
-  const tokens = g.input('tokens', 'i64', ['W', 'T']);
-  const pos = g.input('pos', 'i64', ['W', 'T']);
+  const { tokens, pos } = textInputs(g, 'W');
   let x: Tensor = positionTable(g, rows(g, w.tokEmbd, tokens), w.textPos, pos);
   const nLayer = 1 + Math.max(...h.alignmentHeads.map(({ layer }) => layer));
   w.decoder.slice(0, nLayer).forEach((b, il) => {

@@ -1,5 +1,5 @@
-/** Runs grafo as a user does: the built command, in a process of its own. Build first: npm run build. */
-import { type ChildProcess, spawn } from 'node:child_process';
+/** Runs grafo as a user does: the built command and its arguments. Build first: npm run build. */
+import { type ChildProcess, fork, spawn } from 'node:child_process';
 import { constants } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -64,16 +64,68 @@ export const run = (program: string, args: readonly string[], options: RunOption
     });
   });
 
+const residentFile = fileURLToPath(new URL('resident.mjs', import.meta.url));
+let resident: ChildProcess | undefined;
+let isBusy = false;
+
+interface Piece {
+  /** In Base64. */
+  readonly stdout?: string;
+  readonly stderr?: string;
+  /** The last piece has it. */
+  readonly code?: number;
+}
+
+/** Runs the arguments in a process that stays for the next ones. */
+const runResident = (args: readonly string[], options: RunOptions): Promise<RunResult> =>
+  new Promise((resolve) => {
+    const start = performance.now();
+    resident ??= fork(residentFile, { stdio: ['ignore', 'ignore', 'inherit', 'ipc'] });
+    const child = resident;
+    isBusy = true;
+    const written = { stdout: [] as Buffer[], stderr: [] as Buffer[] };
+    const end = (code: number): void => {
+      child.off('message', take).off('exit', leave);
+      isBusy = false;
+      const [stdout, stderr] = [written.stdout, written.stderr].map((parts) => Buffer.concat(parts).toString('utf8'));
+      resolve({ code, stdout: stdout ?? '', stderr: stderr ?? '', ms: performance.now() - start });
+    };
+    const take = ({ stdout, stderr, code }: Piece): void => {
+      if (stdout !== undefined) written.stdout.push(Buffer.from(stdout, 'base64'));
+      if (stderr !== undefined) written.stderr.push(Buffer.from(stderr, 'base64'));
+      if (code !== undefined) end(code);
+    };
+    const leave = (code: number | null, signal: NodeJS.Signals | null): void => {
+      resident = undefined;
+      end(code ?? 128 + (signal ? constants.signals[signal] : 0));
+    };
+    child.on('message', take).on('exit', leave);
+    const { stdin = '', env, cwd = process.cwd() } = options;
+    child.send({ args, cwd, env: environment(env), stdin: Buffer.from(stdin).toString('base64') });
+  });
+
+/** Whether nothing but arguments, environment and stdin make a run, so that it needs no process of its own. */
+const isPlain = ({ stdin, signals, onStdout }: RunOptions): boolean =>
+  stdin !== 'open' && signals === undefined && onStdout === undefined;
+
 /** Commands whose runs compute for long. */
 const computing = ['llama', 'deepseek', 'vit', 'whisper'];
 
 /**
  * Runs `grafo ...args`, by one thread unless the arguments say how many: other test files run beside this one, and
- * threads that share a core wait for one another by spinning.
+ * threads that share a core wait for one another by spinning. Runs of a file share a process where they come one after
+ * another and are not about the process itself; `grafoAlone` never does.
  */
-export const grafo = (args: readonly string[], options?: RunOptions): Promise<RunResult> => {
+export const grafo = (args: readonly string[], options: RunOptions = {}): Promise<RunResult> =>
+  isPlain(options) && !isBusy ? runResident(threaded(args), options) : grafoAlone(args, options);
+
+/** The same in a process that runs nothing else. */
+export const grafoAlone = (args: readonly string[], options: RunOptions = {}): Promise<RunResult> =>
+  run(process.execPath, [grafoFile, ...threaded(args)], options);
+
+const threaded = (args: readonly string[]): readonly string[] => {
   const [command = '', ...rest] = args;
   // A file of arguments is one only where it stands alone.
   const isFree = computing.includes(command) && !rest.some((arg) => /^(-t|--threads|@.*)$/.test(arg));
-  return run(process.execPath, [grafoFile, ...(isFree ? [command, '-t', '1', ...rest] : args)], options);
+  return isFree ? [command, '-t', '1', ...rest] : args;
 };

@@ -53,7 +53,7 @@ def run(recipe: Recipe, usage: str) -> None:
     options.add_argument("--out", type=Path, required=True, help="the GGUF file to write")
     options.add_argument("--seed", type=int, default=1)
     options.add_argument("--steps", type=int, default=4000)
-    options.add_argument("--minutes", type=float, default=90, help="end by then, with fewer steps if need be")
+    options.add_argument("--minutes", type=float, default=90, help="of processor time; end by then, with fewer steps if need be")
     options.add_argument("--rate", type=float, default=1, help="how fast to learn; less where much is known already")
     options.add_argument("--threads", type=int, default=1)
     options.add_argument("--resume", action="store_true", help="go on from the checkpoint")

@@ -59,8 +59,8 @@ def train(
     save: Callable[[], None],
 ) -> None:
     """
-    Trains in place for `n_step` steps, or as many as fit in the minutes, and saves now and then and at the end. The
-    rates, `rate` times those of a first run, rise for 50 steps; from the middle on they fall to zero.
+    Trains in place for `n_step` steps, or as many as fit in the minutes of processor time, and saves now and then and at
+    the end. The rates, `rate` times those of a first run, rise for 50 steps; from the middle on they fall to zero.
     """
     hidden = [p for n, p in model.named_parameters() if p.ndim >= 2 and not n.startswith(("embd", "head"))]
     rest = [p for n, p in model.named_parameters() if p.ndim < 2 or n.startswith("head")]
@@ -70,7 +70,7 @@ def train(
     rates = [[g["lr"] for g in optimizer.param_groups] for optimizer in optimizers]
     step, progress = 0, 0.0
     losses: list[float] = []
-    start = saved = time.monotonic()
+    start, saved = time.process_time(), time.monotonic()
     for stage in stages:
         batches = windows(documents, stage.n_token)
         while progress < stage.until:
@@ -87,7 +87,7 @@ def train(
                 optimizer.step()
             model.zero_grad(set_to_none=True)
             step += 1
-            passed = time.monotonic() - start
+            passed = time.process_time() - start
             progress = max(step / n_step, passed / (60 * minutes))
             losses.append(loss.item())
             if step % 20 == 0:

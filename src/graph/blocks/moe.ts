@@ -11,15 +11,11 @@ import { block } from './block.ts';
 import type { FfnOptions } from './ffn.ts';
 import { ffn } from './ffn.ts';
 
-/** How tokens find their experts. */
-interface RoutingOptions {
-  /** Scores `[nExpert]` for each token. */
-  readonly router: Linear;
+/** How tokens find their experts: what a header says of it. */
+export interface Routing {
   readonly nExpertUsed: number;
   /** What turns scores into probabilities. */
   readonly gating: 'softmax' | 'sigmoid';
-  /** Added to the probabilities when experts are chosen, not when they are weighed (DeepSeek-V3's `exp_probs_b`). */
-  readonly selectionBias?: WeightRef;
   /** Chosen are only experts of the best groups (DeepSeek-V3, section 2.1.2); of all groups if absent. */
   readonly groups?: { readonly nGroup: number; readonly nGroupUsed: number };
   /** Whether the chosen experts' weights are made to sum to 1. */
@@ -28,7 +24,11 @@ interface RoutingOptions {
   readonly scale: number;
 }
 
-export interface MoeOptions extends RoutingOptions {
+export interface ExpertWeights {
+  /** Scores `[nExpert]` for each token. */
+  readonly router: Linear;
+  /** Added to the probabilities when experts are chosen, not when they are weighed (DeepSeek-V3's `exp_probs_b`). */
+  readonly selectionBias?: WeightRef;
   /** Experts' weights, `[nExpert, nFf, nEmbd]`. */
   readonly gate: WeightRef;
   readonly up: WeightRef;
@@ -38,8 +38,10 @@ export interface MoeOptions extends RoutingOptions {
   readonly shared?: FfnOptions;
 }
 
+export type MoeOptions = Routing & ExpertWeights;
+
 /** Which experts each token of `[nToken, nEmbd]` uses, and how much each counts: both `[nToken, nExpertUsed]`. */
-const route = (g: GraphBuilder, tokens: Tensor, m: RoutingOptions): { chosen: Tensor; weights: Tensor } => {
+const route = (g: GraphBuilder, tokens: Tensor, m: MoeOptions): { chosen: Tensor; weights: Tensor } => {
   const scores = linear(g, tokens, m.router); // [nToken, nExpert]
   const probs = m.gating === 'softmax' ? softmax(g, scores) : sigmoid(g, scores);
   const biased = m.selectionBias ? add(g, probs, g.weight(m.selectionBias)) : probs;
