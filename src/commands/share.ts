@@ -103,7 +103,9 @@ const expectApart = (tasks: readonly Task[]): void => {
  * Makes the folders of all that will come, before any work is done in vain, and clears them of what killed runs left.
  */
 const prepareFolders = async (tasks: readonly Task[]): Promise<void> => {
-  const folders = new Set(tasks.flatMap(({ outputs }) => outputs.map(dirname)));
+  // Nothing will come of a file that is missing, as it is told at its turn.
+  const present = tasks.filter(({ path }) => path === '-' || existsSync(path));
+  const folders = new Set(present.flatMap(({ outputs }) => outputs.map((path) => dirname(path))));
   for (const folder of folders) {
     try {
       await mkdir(folder, { recursive: true });

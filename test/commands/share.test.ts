@@ -74,8 +74,14 @@ describe('a share of many files', () => {
   });
 
   it('is refused before any work where its folder cannot be written to', async () => {
-    const tasks = [{ path: 'a', outputs: [join(folder, 'a.txt', 'deeper', 'a.json')] }];
+    const tasks = [{ path: import.meta.filename, outputs: [join(folder, 'a.txt', 'deeper', 'a.json')] }];
     await expect(tasksToDo(tasks, all, 'files', () => undefined)).rejects.toMatchObject({ kind: 'file' });
+  });
+
+  it('makes no folder for a file that is missing', async () => {
+    const tasks = [{ path: 'nowhere/none.wav', outputs: [join(folder, 'nowhere', 'none.wav.txt')] }];
+    expect(await tasksToDo(tasks, all, 'files', () => undefined)).toEqual(tasks);
+    expect(existsSync(join(folder, 'nowhere'))).toBe(false);
   });
 
   it('clears its folders of what killed runs left, and of nothing that is being written', async () => {
@@ -86,7 +92,9 @@ describe('a share of many files', () => {
     }) as [string, string, string];
     const yesterday = new Date(Date.now() - 24 * 3600 * 1000);
     for (const path of [old, others]) utimesSync(path, yesterday, yesterday);
-    await shareOf(['b'], '0/1', { 'skip-existing': true });
+    const recording = join(folder, 'b');
+    writeFileSync(recording, '');
+    await shareOf([recording], '0/1', { 'skip-existing': true });
     expect([old, fresh, others].map((path) => existsSync(path))).toEqual([false, true, true]);
   });
 });
