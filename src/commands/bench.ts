@@ -14,6 +14,7 @@ const NO_DEVICE = 5;
 const SOME_FAILED = 7;
 const REGRESSION = 1;
 
+/** `grafo bench`. */
 export const benchCommand = command({
   options: benchOptions,
   examples: [

@@ -6,6 +6,7 @@ import { command, optionGroup } from './command.ts';
 import { cacheFolder, cacheLimit } from './options.ts';
 import { write } from './terminal.ts';
 
+/** `grafo cache`. */
 export const cacheCommand = command({
   options: optionGroup('Report', {
     json: { type: 'boolean', default: false, describe: 'one JSON object on stdout instead of text' },

@@ -2,6 +2,7 @@
 import { command } from './command.ts';
 import { llamaOptions } from './llama-options.ts';
 
+/** `grafo deepseek`. */
 export const deepseekCommand = command({
   options: llamaOptions,
   examples: [

@@ -11,6 +11,7 @@ export interface Stop {
   readonly further: string;
 }
 
+/** The tour, in the order it goes. */
 export const stops: readonly Stop[] = [
   {
     name: 'llama',

@@ -16,6 +16,7 @@ const root = fileURLToPath(new URL('../../', import.meta.url));
 /** Columns of a picture: little enough to leave the words around it on the screen. */
 const PICTURE_COLUMNS = 24;
 
+/** `grafo demo`. */
 export const demoCommand = command({
   operands: 'STOP',
   options: {},

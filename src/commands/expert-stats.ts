@@ -11,6 +11,7 @@ export interface ExpertStats {
   json(): unknown;
 }
 
+/** Counts which experts are chosen, layer by layer. */
 export const createExpertStats = (
   layers: readonly WatchedLayer[],
   tensors: ReadonlyMap<string, StoredTensor>,

@@ -21,6 +21,7 @@ import { profilePart, profileTitle } from './graph-profile.ts';
 import { onnxOf, viewAtStage } from './graph-stage.ts';
 import { valuesText } from './graph-values.ts';
 
+/** `grafo graph-dump`. */
 export const graphDumpCommand = command({
   options: graphOptions,
   examples: [

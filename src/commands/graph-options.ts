@@ -4,12 +4,14 @@ import type { Parsed } from './command.ts';
 import { optionGroup } from './command.ts';
 import { deviceOptions, modelOptions, reportOptions } from './options.ts';
 
+/** What a graph may be written as. */
 export const formats = ['text', 'dot', 'json', 'mermaid', 'svg', 'png', 'html', 'onnx', 'markdown'] as const;
 export type Format = (typeof formats)[number];
 
 const { 'flash-attn': flashAttention } = deviceOptions;
 const { quiet, verbose } = reportOptions;
 
+/** The flags of `grafo graph-dump`. */
 export const graphOptions = {
   ...optionGroup('Graph', {
     ...modelOptions,

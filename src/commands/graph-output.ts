@@ -48,6 +48,7 @@ const MAX_BOXES = 2500;
 /** The formats of a view. */
 export type ViewFormat = Exclude<Format, 'onnx' | 'markdown'>;
 
+/** A view in the format that was asked for. */
 export const pictured = async (
   view: View,
   format: ViewFormat,

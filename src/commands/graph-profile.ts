@@ -103,5 +103,6 @@ const timesOf = (events: readonly Event[], graph: Graph): readonly NodeTime[] =>
   return [...times.values()];
 };
 
+/** What was measured, and where. */
 export const profileTitle = ({ device }: Profile, { arch, part }: ChosenGraph): string =>
   `${arch} ${part} on ${deviceId(device)}, mean of ${RUNS - 1} runs`;

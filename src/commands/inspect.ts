@@ -47,6 +47,7 @@ interface InspectFlags {
 
 type MemoryWish = Parameters<typeof imageMemory>[2];
 
+/** `grafo inspect`. */
 export const inspectCommand = command({
   options,
   operands: 'MODEL',

@@ -336,6 +336,7 @@ const acceptedOnly = optionGroup('Accepted from llama.cpp', {
   jinja: { type: 'boolean', describe: 'no effect; templates are always Jinja' },
 });
 
+/** The flags of `grafo llama` and `grafo deepseek`. */
 export const llamaOptions = {
   ...modelOptions,
   ...input,

@@ -2,6 +2,7 @@
 import { command } from './command.ts';
 import { llamaOptions } from './llama-options.ts';
 
+/** `grafo llama`. */
 export const llamaCommand = command({
   options: llamaOptions,
   examples: [

@@ -23,6 +23,7 @@ const options = {
 
 const words = ['list', 'pull', 'path', 'rm'] as const;
 
+/** `grafo models`. */
 export const modelsCommand = command({
   options,
   operands: '[list|pull|path|rm] [MODEL...]',

@@ -23,6 +23,7 @@ export interface PlacementOptions {
 /** The processor, whatever else there is: what `-ngl 0` and `--no-gpu` ask for. */
 export const onProcessor: Wish = { kind: 'named', provider: 'cpu', index: 0 };
 
+/** What the flags say of it; notices go to a person. */
 export const placementOf = (flags: Parsed<typeof deviceOptions>, notice: (line: string) => void): PlacementOptions => ({
   wish: flags.device,
   strictDevice: flags['strict-device'],

@@ -32,6 +32,7 @@ const options = {
 /** What TYPE may be, for messages. */
 const NAMES = mixtures.map(({ name }) => name).join(' ');
 
+/** `grafo quantize`. */
 export const quantizeCommand = command({
   options,
   operands: 'IN OUT TYPE',

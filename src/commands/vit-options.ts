@@ -70,6 +70,7 @@ const computeGroup = optionGroup('Device', {
   },
 });
 
+/** The flags of `grafo vit`. */
 export const vitOptions = {
   ...inputGroup,
   ...preprocessingGroup,

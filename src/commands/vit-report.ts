@@ -17,6 +17,7 @@ export interface ReportOptions {
   readonly named: boolean;
 }
 
+/** How the flags want answers printed. */
 export const reportOptionsOf = (flags: VitFlags, labels: readonly string[], nImage: number): ReportOptions => {
   const form = (['json', 'jsonl', 'csv'] as const).find((name) => flags[name]) ?? 'text';
   const { topk, threshold, logits, embeddings } = flags;

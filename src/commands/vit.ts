@@ -32,6 +32,7 @@ import { recipeFor } from './vit-preprocessing.ts';
 import { heading, imageJson, imageLines, reportOptionsOf } from './vit-report.ts';
 import { createStopwatch } from './vit-timings.ts';
 
+/** `grafo vit`. */
 export const vitCommand = command({
   operands: 'IMAGE',
   options: vitOptions,

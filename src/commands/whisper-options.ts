@@ -191,6 +191,7 @@ const acceptedOnly = optionGroup('Accepted from whisper-cli', {
   dtw: { type: 'string', placeholder: 'MODEL', describe: 'as --word-timestamps; the model is known' },
 });
 
+/** The flags of `grafo whisper`. */
 export const whisperOptions = {
   ...modelOptions,
   model: { ...modelOptions.model, describe: 'file or folder, hf:USER/REPO, or base.en-q5_1' },

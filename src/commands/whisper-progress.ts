@@ -12,6 +12,7 @@ export interface Progress {
 /** Percents between two lines of a log. */
 const STEP = 5;
 
+/** Tells how far a recording has been heard, where somebody looks. */
 export const createProgress = (name: string, flags: WhisperFlags): Progress => {
   const isQuiet = flags.quiet || flags['no-prints'];
   const hasLine = process.stderr.isTTY === true && !process.env.CI && !isQuiet && !flags['print-progress'];

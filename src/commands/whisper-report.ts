@@ -14,6 +14,7 @@ export const describeModel = ({ stored, special }: SpeechModelFile): string => {
 /** How many of the likeliest languages are told. */
 const TOLD = 3;
 
+/** The language that was heard, and the next ones, with their probabilities. */
 export const describeLanguages = (languages: Languages): string => {
   const [first, ...others] = languages.slice(0, TOLD).map(([code, p]) => `${code} (p = ${p.toFixed(6)})`);
   return `auto-detected language: ${first}; then ${others.join(', ')}`;

@@ -16,6 +16,7 @@ export interface Spelling {
 
 const utf8 = new TextEncoder();
 
+/** How tokens are written in a transcript. */
 export const spelling = (words: WhisperWords, special: SpecialTokens): Spelling => {
   const bytesOf = (id: number) => (id < special.endOfText ? words.bytes(id) : utf8.encode(specialName(special, id)));
   return { bytesOf, textOf: (ids) => decode(ids.map(bytesOf)) };

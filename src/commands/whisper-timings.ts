@@ -17,6 +17,7 @@ export interface Stopwatch {
   lap(part: Part): Lap;
 }
 
+/** Adds up what each part of the work takes. */
 export const createStopwatch = (): Stopwatch => {
   const laps = new Map<Part, Lap>();
   const lap = (part: Part) => laps.get(part) ?? { ms: 0, runs: 0 };

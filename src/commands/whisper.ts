@@ -29,6 +29,7 @@ import { createStopwatch, speechTimings, speechTimingsJson } from './whisper-tim
 import type { VoiceDetector } from './whisper-vad.ts';
 import { openDetector } from './whisper-vad.ts';
 
+/** `grafo whisper`. */
 export const whisperCommand = command({
   operands: 'FILE',
   options: whisperOptions,

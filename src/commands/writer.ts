@@ -61,6 +61,7 @@ export interface Writer {
   choose(sampling: SamplingOptions): void;
 }
 
+/** Writes texts with one model and one way to choose tokens, one after another. */
 export const createWriter = ({
   step,
   sampling,

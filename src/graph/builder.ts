@@ -6,6 +6,9 @@ import type { DType, Shape, Tensor } from './tensor.ts';
 import { sameShape, showShape } from './tensor.ts';
 import type { WeightRef } from './weights.ts';
 
+/**
+ * Collects the nodes of one graph. Operations and blocks are functions that take it first; it has few doors of its own.
+ */
 export class GraphBuilder {
   readonly #name: string;
   readonly #nodes: Tensor[] = [];

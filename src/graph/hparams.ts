@@ -5,6 +5,7 @@ import type { MetadataValue } from './weights.ts';
 /** Far beyond any model; each layer has tensors, and a file holds less than this many. */
 const MAX_LAYERS = 10_000;
 
+/** Reads a header's keys below its architecture. Every reader throws a UserError 'model' that names the key. */
 export class Hparams {
   readonly #metadata: ReadonlyMap<string, MetadataValue>;
   readonly #arch: string;

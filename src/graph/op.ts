@@ -65,4 +65,5 @@ export interface Float {
   readonly float: number;
 }
 
+/** An attribute that stays a float where it is a whole number: ONNX tells the two apart. */
 export const float = (value: number): Float => ({ float: value });

@@ -38,6 +38,7 @@ export interface Sized {
 /** Values of symbolic dimensions. */
 export type Sizes = Readonly<Record<string, number>>;
 
+/** Bytes of one element of each type. */
 export const bytesPerElement: Readonly<Record<DType, number>> = { f32: 4, f16: 2, i64: 8, i32: 4, bool: 1, u8: 1 };
 
 /** The axis counted from the front; -1 is the last. */
@@ -50,8 +51,10 @@ export const size = (x: TensorType, axis: number): number => {
   return dim;
 };
 
+/** Whether every axis agrees, by number or by name. */
 export const sameShape = (a: Shape, b: Shape): boolean => a.length === b.length && a.every((dim, i) => dim === b[i]);
 
+/** A shape as messages and pictures have it: `[B, T, 64]`. */
 export const showShape = (shape: Shape): string => `[${shape.join(', ')}]`;
 
 /** The shape with one axis replaced. */
@@ -66,8 +69,10 @@ export const resolve = (shape: Shape, sizes: Sizes): number[] =>
     return n;
   });
 
+/** How many elements an array of these extents holds. */
 export const elements = (dims: readonly number[]): number => dims.reduce((a, b) => a * b, 1);
 
+/** A type with numbers for its names. Throws where a name has none. */
 export const sized = (type: TensorType, sizes: Sizes): Sized => {
   const dims = resolve(type.shape, sizes);
   const size = elements(dims);

@@ -250,16 +250,22 @@ export class Weights {
     return bias ? { weight, bias } : { weight };
   }
 
-  /** One stored layer `[n * nOut, nIn]` seen as n layers by rows; no bytes are moved. */
-  linears(name: string, n: number, nIn: number, nOut: number): Linear[] {
-    const { adapters, ...whole } = this.linear(name, nIn, n * nOut);
+  /** One stored layer seen as several by rows, `heights[i]` of them in the i-th; no bytes are moved. */
+  linears(name: string, nIn: number, heights: readonly number[]): Linear[] {
+    const { adapters, ...whole } = this.linear(
+      name,
+      nIn,
+      heights.reduce((a, b) => a + b, 0),
+    );
     if (adapters)
       throw new UserError(
         'model',
         `adapters of '${this.#prefix}${name}', which is several layers in one, are not supported`,
       );
-    return Array.from({ length: n }, (_, i) => {
-      const [from, to] = [i * nOut, (i + 1) * nOut];
+    let to = 0;
+    return heights.map((nOut) => {
+      const from = to;
+      to += nOut;
       const rows = refOf(whole.weight.tensor, `${whole.weight.name}[${from}:${to}]`, [nOut, nIn], { from, to });
       return whole.bias ? { weight: rows, bias: elementsOf(whole.bias.tensor, from, to) } : { weight: rows };
     });

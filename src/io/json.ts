@@ -5,6 +5,7 @@ import { fileError } from './gguf/file.ts';
 
 export type JsonObject = Readonly<Record<string, unknown>>;
 
+/** Whether a value of JSON is an object. */
 export const isObject = (value: unknown): value is JsonObject =>
   typeof value === 'object' && value !== null && !Array.isArray(value);
 

@@ -54,4 +54,5 @@ const weights = (w: Weights, h: DeepseekHparams) => {
   };
 };
 
+/** DeepSeek-MoE 16B and what shares its header. */
 export const deepseek = define({ arch: 'deepseek', hparams, weights, graphs: { decoder } });

@@ -49,4 +49,5 @@ const decoder = (g: GraphBuilder, { h, w }: Next) => {
   g.output('logits', linear(g, norm(g, askedRows(g, x), w.outputNorm), w.output));
 };
 
+/** The first of the layers that predict further tokens, as a model of its own. */
 export const deepseek2Next = define({ arch: 'deepseek2', hparams, weights, graphs: { decoder } });

@@ -20,6 +20,7 @@ import { define } from './definition.ts';
 import { expectHparam } from './expect-hparam.ts';
 import { ropeScaling } from './rope-scaling.ts';
 
+/** What the header says; all generations speak the same keys. */
 export const hparams = (m: Hparams) => {
   const nRot = m.int('rope.dimension_count');
   // Files for the absorbed form call a head's real sizes ..._mla; the plain keys then speak of the latent row.
@@ -180,6 +181,7 @@ const telling = (g: GraphBuilder, m: Deepseek2) => {
   g.output('hidden', x);
 };
 
+/** The latent cache, every head's own cache, and the decoder that tells its last rows too. */
 export const deepseek2 = define({
   arch: 'deepseek2',
   hparams,

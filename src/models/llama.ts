@@ -119,6 +119,7 @@ interface Llama {
   readonly w: LlamaWeights;
 }
 
+/** Tokens in, the logits of the rows that are asked for out: `[nOut, nVocab]`. */
 export const decoder = (g: GraphBuilder, { h, w }: Llama) => {
   const { tokens, pos } = textInputs(g);
   const rotate = rotary(g, pos, w.rope);
@@ -134,16 +135,19 @@ export const decoder = (g: GraphBuilder, { h, w }: Llama) => {
   g.output('logits', linear(g, norm(g, askedRows(g, x), w.outputNorm), w.output));
 };
 
+/** Pairs of neighbours turn. */
 export const llama = define({
   arch: 'llama',
   hparams: hparams('adjacent'),
   weights: weights(false),
   graphs: { decoder },
 });
+/** Pairs turn of which one is in each half of the head. */
 export const qwen2 = define({
   arch: 'qwen2',
   hparams: hparams('halves'),
   weights: weights(false),
   graphs: { decoder },
 });
+/** The same, and each head's queries and keys are normed. */
 export const qwen3 = define({ arch: 'qwen3', hparams: hparams('halves'), weights: weights(true), graphs: { decoder } });

@@ -68,6 +68,7 @@ export interface SamplingOptions {
   readonly logitBias: ReadonlyMap<number, number>;
 }
 
+/** llama.cpp's defaults. */
 export const defaultSampling: Omit<SamplingOptions, 'seed'> = {
   order: samplerNames,
   minKeep: 0,

@@ -70,4 +70,5 @@ const detector = (g: GraphBuilder, { h, w }: { readonly h: SileroHparams; readon
   g.output('cell_next', cell);
 };
 
+/** Whether somebody speaks. */
 export const silero = define({ arch: 'silero-vad', hparams, weights, graphs: { detector } });

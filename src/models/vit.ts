@@ -97,7 +97,7 @@ const optionalNorm = (w: Weights, name: string, h: VitHparams) =>
 
 /** Three layers, or one that holds the rows of all three. */
 const queryKeyValue = (w: Weights, { nEmbd }: VitHparams) => {
-  const [q, k, v] = w.has('attn_qkv.weight') ? w.linears('attn_qkv', 3, nEmbd, nEmbd) : [];
+  const [q, k, v] = w.has('attn_qkv.weight') ? w.linears('attn_qkv', nEmbd, [nEmbd, nEmbd, nEmbd]) : [];
   if (q && k && v) return { q, k, v };
   return {
     q: w.linear('attn_q', nEmbd, nEmbd),
@@ -171,4 +171,5 @@ const look = (g: GraphBuilder, m: Vit): void => {
   answer(g, m, x);
 };
 
+/** Classes of images, and where the model looked. */
 export const vit = define({ arch: 'vit', hparams, weights, graphs: { classify, look } });

@@ -171,6 +171,7 @@ const alignment = (g: GraphBuilder, { h, w }: Whisper) => {
   });
 };
 
+/** Sound to text, and when each word was said. */
 export const whisper = define({
   arch: 'whisper',
   hparams,

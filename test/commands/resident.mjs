@@ -16,7 +16,9 @@ process.stdout.write = tell('stdout');
 process.stderr.write = tell('stderr');
 
 process.on('message', async ({ args, env, cwd, stdin }) => {
-  process.env = env;
+  // The runtime reads the process's own environment, so that is what changes.
+  for (const name of Object.keys(process.env)) if (!(name in env)) delete process.env[name];
+  Object.assign(process.env, env);
   process.chdir(cwd);
   process.exitCode = undefined;
   Object.defineProperty(process, 'stdin', { value: Readable.from([Buffer.from(stdin, 'base64')]), configurable: true });

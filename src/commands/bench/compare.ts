@@ -92,6 +92,7 @@ const verdictOf = (change: number, p: number | undefined, threshold: number): Ve
   return change > 0 ? 'faster' : 'slower';
 };
 
+/** Whether anything became slower than is let pass. */
 export const hasRegression = (all: readonly Comparison[]): boolean =>
   all.some(({ verdict }) => verdict === 'regression');
 

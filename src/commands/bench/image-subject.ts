@@ -13,6 +13,7 @@ import type { BenchModel } from './model.ts';
 import type { Clock, Sample, Subject, TestFacts } from './subject.ts';
 import { foreign } from './text-subject.ts';
 
+/** A ViT to be measured. */
 export const loadImages = async (model: BenchModel, options: LoadOptions): Promise<Subject> => {
   const { device, placement } = options;
   const { h, w } = readVit(model.name, model.source);

@@ -57,6 +57,7 @@ export const peakBytes = (): number => {
 /** Linux begins a new peak when this is written to it (proc(5)). */
 const FORGET_PEAK = '5';
 
+/** Begins to measure the process's peak of memory anew, where the system can. */
 export const forgetPeak = (): void => {
   try {
     if (process.platform === 'linux') writeFileSync('/proc/self/clear_refs', FORGET_PEAK);

@@ -26,6 +26,7 @@ const list = (alias: readonly string[], describe: string, defaultDescription?: s
 const { 'list-devices': listDevices, 'strict-device': strictDevice } = deviceOptions;
 const { quiet, verbose } = reportOptions;
 
+/** The flags of `grafo bench`. */
 export const benchOptions = {
   ...optionGroup('What', {
     model: {

@@ -2,6 +2,7 @@
 import type { BenchRecord, FieldKind } from './record.ts';
 import { fields } from './record.ts';
 
+/** llama-bench's formats, and a brief one. */
 export const formats = ['md', 'brief', 'csv', 'json', 'jsonl', 'sql'] as const;
 export type Format = (typeof formats)[number];
 
@@ -15,6 +16,7 @@ export interface Printer {
 /** Which columns beyond the usual ones a Markdown table has: what a command line varies or sets. */
 export type ExtraColumn = 'n_batch' | 'n_ubatch' | 'type_k' | 'type_v' | 'flash_attn' | 'compute' | 'device';
 
+/** Prints records one by one as they are measured. */
 export const createPrinter = (format: Format, extra: ReadonlySet<ExtraColumn>): Printer => {
   switch (format) {
     case 'md':

@@ -129,6 +129,7 @@ const busyText = ({ busyBefore, othersShare }: Measured): string =>
     .filter((text) => text !== '')
     .join('; ');
 
+/** A measurement under llama-bench's names, and our own where it has none. */
 export const recordOf = (m: Measured): BenchRecord => {
   const { model, subject, test, facts, samples, machine, roofline } = m;
   const { device, apart } = subject;

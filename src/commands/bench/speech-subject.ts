@@ -31,6 +31,7 @@ const PROMPT = { nToken: 256, n: 16 };
 
 const names = ['conv', 'encoder', 'cross', 'decoder'] as const;
 
+/** A Whisper to be measured. */
 export const loadSpeech = async (model: BenchModel, options: LoadOptions): Promise<Subject> => {
   const { device, placement } = options;
   const { h, w } = readModel(whisper, model.source);

@@ -25,6 +25,7 @@ export const spreadOf = (values: readonly number[]): Spread => {
 /** A standard deviation above this share of the mean says that something else went on. */
 const UNSTEADY = 0.05;
 
+/** Whether times vary too much to be trusted. */
 export const isUnsteady = ({ mean, stddev }: Pick<Spread, 'mean' | 'stddev'>): boolean => stddev > UNSTEADY * mean;
 
 /**

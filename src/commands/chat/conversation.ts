@@ -19,6 +19,7 @@ export interface Speaker {
   readonly forgetAt?: number;
 }
 
+/** The turns so far, and the model that answers them. */
 export class Conversation {
   readonly #speaker: Speaker;
   #messages: History;

@@ -6,6 +6,7 @@ export interface Editor {
   readonly cursor: number;
 }
 
+/** Nothing typed. */
 export const emptyEditor: Editor = { text: '', cursor: 0 };
 
 const graphemes = new Intl.Segmenter(undefined, { granularity: 'grapheme' });
@@ -16,6 +17,7 @@ export const charactersOf = (text: string): string[] => Array.from(graphemes.seg
 /** An editor with this text, the cursor behind it. */
 export const editorWith = (text: string): Editor => ({ text, cursor: text.length });
 
+/** With text typed at the cursor. */
 export const insert = ({ text, cursor }: Editor, typed: string): Editor => ({
   text: text.slice(0, cursor) + typed + text.slice(cursor),
   cursor: cursor + typed.length,
@@ -40,6 +42,7 @@ const lineEnd = (text: string, cursor: number): number => {
   return at < 0 ? text.length : at;
 };
 
+/** With the cursor at another place. */
 export const move = (editor: Editor, target: Target): Editor => ({ ...editor, cursor: targets[target](editor) });
 
 /** Removes what lies between the cursor and a target; at the end of a line, the line break. */

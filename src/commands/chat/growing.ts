@@ -26,6 +26,7 @@ export interface Growing {
   readonly isApart: boolean;
 }
 
+/** An answer before its first piece. */
 export const nothingYet: Growing = { text: '', isApart: true };
 
 /** Lines of code that a highlighter is shown before those it colours. */

@@ -48,6 +48,7 @@ const removals: Readonly<Record<string, Target>> = {
   'meta-d': 'wordRight',
 };
 
+/** What a key does to the screen, and what it asks of the conversation. */
 export const press = (before: ScreenState, key: Key): Pressed => {
   const { hint, ...rest } = before;
   const state: ScreenState = { ...rest, candidates: [] };

@@ -24,6 +24,7 @@ const FRAME_SHARE = 5;
 const TICK_MS = 500;
 const CLEAR_SCREEN = '\x1b[2J\x1b[H';
 
+/** The chat as it is drawn: state in, frames out, keys back. */
 export class Screen {
   readonly #terminal: Terminal;
   readonly #interrupts: Pick<Interrupts, 'press'>;

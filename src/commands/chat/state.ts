@@ -60,6 +60,7 @@ export interface ScreenState {
   readonly drawing: { readonly number: number; readonly from: number };
 }
 
+/** The screen as it opens. */
 export const firstState = (
   status: Status,
   messages: readonly string[],
@@ -76,11 +77,13 @@ export const firstState = (
   drawing: { number: 0, from: 0 },
 });
 
+/** With more entries at the end of the transcript. */
 export const withEntries = (state: ScreenState, ...entries: readonly Entry[]): ScreenState => ({
   ...state,
   entries: [...state.entries, ...entries],
 });
 
+/** A line of grafo itself between the turns. */
 export const note = (text: string, tone: 'plain' | 'wrong' = 'plain'): Entry => ({ kind: 'note', text, tone });
 
 /** A conversation that goes on, as it would have been shown. */

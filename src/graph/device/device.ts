@@ -29,6 +29,7 @@ export type Wish =
   | { readonly kind: 'auto' }
   | { readonly kind: 'named'; readonly provider: Provider; readonly index: number };
 
+/** The kinds of devices, in the order they are listed. */
 export const providers: readonly Provider[] = ['cpu', 'cuda', 'webgpu', 'dml', 'coreml'];
 
 /** 'auto', 'cpu', 'cuda:1', ...; 'none' is the CPU. Throws a UserError for anything else. */

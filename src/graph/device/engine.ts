@@ -63,6 +63,7 @@ const arrayOf = {
  */
 const STOPPED = 'Non tensor type is temporarily not supported.';
 
+/** One ONNX Runtime session, with its states between runs; lives on the session's own thread. */
 export class Engine {
   readonly #session: InferenceSession;
   readonly #program: EngineProgram;

@@ -57,6 +57,7 @@ const PACKED = '-packed';
 /** Raised whenever the meaning of a kept folder changes. */
 const FORMAT = 1;
 
+/** Where kept programs lie. */
 export const programsFolder = (cacheFolder: string): string => join(cacheFolder, 'programs');
 
 /** The name of the folder for a program whose weights come from `source`. */
@@ -101,6 +102,7 @@ export const listKept = async (cacheFolder: string): Promise<readonly KeptProgra
 export const clearKept = (cacheFolder: string): Promise<void> =>
   rm(programsFolder(cacheFolder), { recursive: true, force: true });
 
+/** Removes what is kept of one model. */
 export const removeKept = ({ folder }: KeptProgram): Promise<void> => rm(folder, { recursive: true, force: true });
 
 const readKept = async (folder: string): Promise<KeptProgram | undefined> => {

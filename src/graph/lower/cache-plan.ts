@@ -27,6 +27,7 @@ interface Kept {
 
 const FUSED = { last: 'cache.last_position', nKv: 'cache.n_kv' };
 
+/** How the states of a graph are kept between runs, and what the runs need to find their rows. */
 export class CachePlan {
   readonly #input: (name: string, type: TensorType) => Computed;
   readonly #kept: Kept[] = [];

@@ -53,6 +53,9 @@ export interface NamedType extends TensorType {
   readonly name: string;
 }
 
+/**
+ * What an operation lowers itself through: it writes ONNX nodes, constants and weights, and knows what the target has.
+ */
 export class Emitter {
   readonly target: Target;
   /** Nodes outside of any branch. */
@@ -255,6 +258,7 @@ export class Emitter {
   }
 }
 
+/** A value that a node of this name makes. */
 export const computed = (name: string): Computed => ({ kind: 'computed', name });
 
 const storedIn = (value: Value): WeightRef => {

@@ -22,6 +22,7 @@ export interface Parts {
 const FLOAT = 1;
 const FLOAT16 = 10;
 
+/** The same program in half precision, but for what must stay exact. */
 export const halve = (parts: Parts): Parts => {
   const { inputs, outputs, cache } = parts;
   const kept = new Set((cache?.states ?? []).flatMap(({ name, next }) => [name, next.name]));

@@ -24,6 +24,7 @@ export type Users = ReadonlyMap<Tensor, readonly Tensor[]>;
 /** Recognises a pattern by its last tensor. */
 export type Matcher = (x: Tensor, users: Users, o: Emitter) => Fusion | undefined;
 
+/** Whether a node is of this operation. */
 export const is = (x: Tensor | undefined, op: unknown): x is Tensor => x !== undefined && x.op === (op as AnyOp);
 /** An input that the operation's arity promises. */
 export const input = (x: Tensor, i: number): Tensor => {
@@ -31,6 +32,7 @@ export const input = (x: Tensor, i: number): Tensor => {
   if (!value) throw new Error(`'${x.name}' has no input ${i}`);
   return value;
 };
+/** Whether one node, and no output, takes x. */
 export const onlyUser = (x: Tensor, users: Users): boolean => users.get(x)?.length === 1;
 
 /** x W^T, maybe plus a bias, maybe plus what adapters add. */
@@ -43,6 +45,7 @@ export interface LinearPattern {
   readonly covers: readonly Tensor[];
 }
 
+/** A product with its weight, and its bias and adapters where it has them; undefined for anything else. */
 export const linearPattern = (y: Tensor): LinearPattern | undefined => {
   if (is(y, ADAPTER)) {
     const inner = linearPattern(input(y, 0));

@@ -25,8 +25,11 @@ const binary = (name: string, onnx: string) =>
 
 const same = (x: TensorType): TensorType => ({ dtype: x.dtype, shape: x.shape });
 
+/** a + b, either of which may repeat along axes of extent 1. */
 export const ADD = binary('add', 'Add');
+/** a * b, element by element, repeated likewise. */
 export const MUL = binary('mul', 'Mul');
+/** a / b, element by element, repeated likewise. */
 export const DIV = binary('div', 'Div');
 
 /** x * sigmoid(x): Elfwing et al. 2017. */
@@ -45,6 +48,7 @@ export const GELU = op<1, { form: 'erf' | 'tanh' }>({
   flops: (_, y) => 8 * y.size,
 });
 
+/** 1 / (1 + exp(-x)). */
 export const SIGMOID = op<1>({
   name: 'sigmoid',
   infer: ([x]) => same(x),
@@ -52,6 +56,7 @@ export const SIGMOID = op<1>({
   flops: (_, y) => 4 * y.size,
 });
 
+/** x where it is positive, else 0. */
 export const RELU = op<1>({
   name: 'relu',
   infer: ([x]) => same(x),
@@ -59,6 +64,7 @@ export const RELU = op<1>({
   flops: (_, y) => y.size,
 });
 
+/** The square root of each element. */
 export const SQRT = op<1>({
   name: 'sqrt',
   infer: ([x]) => same(x),
@@ -74,6 +80,7 @@ export const SOFTMAX = op<1>({
   flops: (_, y) => 5 * y.size,
 });
 
+/** Each element times one number. */
 export const SCALE = op<1, { by: number }>({
   name: 'scale',
   infer: ([x]) => same(x),
@@ -92,16 +99,27 @@ export const SUM = op<1>({
 /** What a feed-forward layer applies between its products. */
 export type Activation = 'silu' | 'gelu' | 'gelu_tanh';
 
+/** a + b, either of which may repeat along axes of extent 1. */
 export const add = (g: GraphBuilder, a: Tensor, b: Tensor): Tensor => g.add(ADD, [a, b], undefined);
+/** a * b, element by element, repeated likewise. */
 export const mul = (g: GraphBuilder, a: Tensor, b: Tensor): Tensor => g.add(MUL, [a, b], undefined);
+/** a / b, element by element, repeated likewise. */
 export const div = (g: GraphBuilder, a: Tensor, b: Tensor): Tensor => g.add(DIV, [a, b], undefined);
+/** x * sigmoid(x). */
 export const silu = (g: GraphBuilder, x: Tensor): Tensor => g.add(SILU, [x], undefined);
+/** x * Phi(x), exactly or by the tanh approximation. */
 export const gelu = (g: GraphBuilder, x: Tensor, form: 'erf' | 'tanh' = 'erf'): Tensor => g.add(GELU, [x], { form });
+/** 1 / (1 + exp(-x)). */
 export const sigmoid = (g: GraphBuilder, x: Tensor): Tensor => g.add(SIGMOID, [x], undefined);
+/** x where it is positive, else 0. */
 export const relu = (g: GraphBuilder, x: Tensor): Tensor => g.add(RELU, [x], undefined);
+/** The square root of each element. */
 export const sqrt = (g: GraphBuilder, x: Tensor): Tensor => g.add(SQRT, [x], undefined);
+/** Over the last axis: exp(x) / sum(exp(x)). */
 export const softmax = (g: GraphBuilder, x: Tensor): Tensor => g.add(SOFTMAX, [x], undefined);
+/** Each element times one number. */
 export const scale = (g: GraphBuilder, x: Tensor, by: number): Tensor => g.add(SCALE, [x], { by });
+/** The sum over the last axis, which stays with extent 1. */
 export const sum = (g: GraphBuilder, x: Tensor): Tensor => g.add(SUM, [x], undefined);
 
 /** The activation by its name. */

@@ -179,9 +179,14 @@ export const attend = (g: GraphBuilder, q: Tensor, k: Tensor, v: Tensor, a: Atte
 export const attendWeights = (g: GraphBuilder, q: Tensor, k: Tensor): Tensor =>
   g.add(ATTEND_WEIGHTS, [q, k], { scale: size(q, -1) ** -0.5 });
 
+/** Rows `[B, n, T, d]` written to their positions `[B, T]` of a state; gives all rows in view, `[B, n, nKv, d]`. */
 export const append = (g: GraphBuilder, state: Tensor, rows: Tensor, pos: Tensor): Tensor =>
   g.add(APPEND, [state, rows, pos], undefined);
 
+/**
+ * Pairs of each head of x `[B, nHead, T, d]` turned by the angles of their positions `[B, T]`, from tables `[nCtx, nRot
+ * / 2]`.
+ */
 export const rope = (g: GraphBuilder, x: Tensor, pos: Tensor, cos: Tensor, sin: Tensor, pairs: RopePairs): Tensor =>
   g.add(ROPE, [x, pos, cos, sin], { pairs });
 

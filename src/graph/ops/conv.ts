@@ -63,7 +63,13 @@ export const SEQUENCE = op<1>({
   lower: (o, [x]) => o.node('Transpose', [o.node('Reshape', [x, o.i64([0, 0, -1])])], { perm: [0, 2, 1] }),
 });
 
+/**
+ * Convolves x `[B, nIn, ...extents]` with a stored kernel `[nOut, nIn, ...kernel]` and adds its bias -> `[B, nOut,
+ * ...extents]`.
+ */
 export const conv = (g: GraphBuilder, x: Tensor, { weight, bias }: Linear, attrs: ConvAttrs): Tensor =>
   g.add(CONV, bias ? [x, g.weight(weight), g.weight(bias)] : [x, g.weight(weight)], attrs);
+/** A grid `[B, d, ...extents]` as a sequence of its places, row by row: `[B, product of extents, d]`. */
 export const sequence = (g: GraphBuilder, x: Tensor): Tensor => g.add(SEQUENCE, [x], undefined);
+/** The last axis longer by `pad` on both sides, mirrored at its ends. */
 export const reflect = (g: GraphBuilder, x: Tensor, pad: number): Tensor => g.add(REFLECT, [x], { pad });

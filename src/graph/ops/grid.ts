@@ -45,5 +45,9 @@ export const RESIZE_GRID = op<1, ResizeGridAttrs>({
   flops: (_, y) => 32 * y.size,
 });
 
+/**
+ * A table of positions on a square grid, for a grid of another size: learned positions of images that are not as large
+ * as in training.
+ */
 export const resizeGrid = (g: GraphBuilder, table: Tensor, attrs: ResizeGridAttrs): Tensor =>
   g.add(RESIZE_GRID, [table], attrs);

@@ -116,9 +116,14 @@ export const lowerAdapter = (
   return o.node('Add', [y, o.node('Mul', [added, o.f32([scale])])]);
 };
 
+/**
+ * Each row of x `[nChoice, nIn]` times the weight of its own expert, `[nExpert, nOut, nIn]` by ids `[nChoice]` ->
+ * `[nChoice, nOut]`.
+ */
 export const expertLinear = (g: GraphBuilder, x: Tensor, weight: Tensor, ids: Tensor): Tensor =>
   g.add(EXPERT_LINEAR, [x, weight, ids], undefined);
 
+/** Each head's rows `[B, nHead or 1, T, nIn]` times that head's weight -> `[B, nHead, T, nOut]`. */
 export const headLinear = (g: GraphBuilder, x: Tensor, { weight, isTurned }: HeadLinear): Tensor =>
   g.add(HEAD_LINEAR, [x, g.weight(weight)], { isTurned });
 

@@ -32,7 +32,9 @@ export const LAYER_NORM = op<3, { eps: number }>({
   flops: ([x]) => 8 * x.size,
 });
 
+/** Rows of x `[..., d]` divided by their root mean square, times weight `[d]`. */
 export const rmsNorm = (g: GraphBuilder, x: Tensor, weight: Tensor, eps: number): Tensor =>
   g.add(RMS_NORM, [x, weight], { eps });
+/** Rows of x `[..., d]` without their mean, divided by their deviation, times weight `[d]`, plus bias `[d]`. */
 export const layerNorm = (g: GraphBuilder, x: Tensor, weight: Tensor, bias: Tensor, eps: number): Tensor =>
   g.add(LAYER_NORM, [x, weight, bias], { eps });

@@ -81,8 +81,12 @@ export const TAKE = op<2>({
 /** Rows of a stored table by ids. */
 export const rows = (g: GraphBuilder, table: WeightRef, ids: Tensor): Tensor =>
   g.add(ROWS, [g.weight(table), ids], undefined);
+/** Rows of x `[n, d]` by indices `[m]` -> `[m, d]`. */
 export const pick = (g: GraphBuilder, x: Tensor, at: Tensor): Tensor => g.add(PICK, [x, at], undefined);
+/** Indices of the k largest of each row, the largest first: `[..., n]` -> `[..., k]`. */
 export const topK = (g: GraphBuilder, x: Tensor, k: number): Tensor => g.add(TOP_K, [x], { k });
+/** Elements of each row `[..., n]` by that row's own indices `[..., k]` -> `[..., k]`. */
 export const take = (g: GraphBuilder, x: Tensor, at: Tensor): Tensor => g.add(TAKE, [x, at], undefined);
+/** The scores `[nRow, n]`, -Infinity where they are not in one of the best groups (DeepSeek-V3, section 2.1.2). */
 export const limitGroups = (g: GraphBuilder, x: Tensor, nGroup: number, nGroupUsed: number): Tensor =>
   g.add(LIMIT_GROUPS, [x], { nGroup, nGroupUsed });

@@ -184,24 +184,38 @@ export const TRANSPOSE = op<1, { perm: readonly number[] }>({
   lower: (o, [x], { perm }) => o.node('Transpose', [x], { perm }),
 });
 
+/** `[B, T, nHead * d]` -> `[B, nHead, T, d]`. */
 export const splitHeads = (g: GraphBuilder, x: Tensor, nHead: number): Tensor => g.add(SPLIT_HEADS, [x], { nHead });
+/** `[B, nHead, T, d]` -> `[B, T, nHead * d]`. */
 export const mergeHeads = (g: GraphBuilder, x: Tensor): Tensor => g.add(MERGE_HEADS, [x], undefined);
+/** One head given to n: `[B, 1, T, d]` -> `[B, nHead, T, d]`. */
 export const repeatHeads = (g: GraphBuilder, x: Tensor, nHead: number): Tensor => g.add(REPEAT_HEADS, [x], { nHead });
+/** All axes but the last become one, called `rows`: `[B, T, d]` -> `[rows, d]`. */
 export const flatten = (g: GraphBuilder, x: Tensor, rows: string): Tensor => g.add(FLATTEN, [x], { rows });
+/** The extents of `like` given back to a flattened one: `[nRow, d]` -> `[B, T, d]`. */
 export const unflatten = (g: GraphBuilder, x: Tensor, like: Tensor): Tensor => g.add(UNFLATTEN, [x, like], undefined);
+/** Sequences that belong to one row of `like` as one long sequence: `[B, T, d]` -> `[W, rows, d]`. */
 export const group = (g: GraphBuilder, x: Tensor, like: Tensor, rows: string): Tensor =>
   g.add(GROUP, [x, like], { rows });
+/** Every element of `[n, k]` on its own: `[n * k]`, or as a column `[n * k, 1]`. */
 export const list = (g: GraphBuilder, x: Tensor, name: string, column = false): Tensor =>
   g.add(LIST, [x], { name, column });
+/** Every row `times` times in a row: `[n, d]` -> `[n * times, d]`. */
 export const repeatRows = (g: GraphBuilder, x: Tensor, times: number, name: string): Tensor =>
   g.add(REPEAT_ROWS, [x], { times, name });
+/** The sum of every so many rows: `[n * every, d]` -> `[n, d]`. */
 export const sumRows = (g: GraphBuilder, x: Tensor, every: number, name: string): Tensor =>
   g.add(SUM_ROWS, [x], { every, name });
+/** Elements `start` up to, not including, `start + length` of one axis. */
 export const slice = (g: GraphBuilder, x: Tensor, axis: number, start: number, length: number): Tensor =>
   g.add(SLICE, [x], { axis, start, length });
+/** Side by side along one axis; every other axis must agree. */
 export const concat = (g: GraphBuilder, xs: readonly Tensor[], axis: number): Tensor => g.add(CONCAT, xs, { axis });
+/** Rows `[d]` or `[n, d]` before those of every sequence: `[B, T, d]` -> `[B, n + T, d]`. */
 export const prepend = (g: GraphBuilder, x: Tensor, rows: Tensor): Tensor => g.add(PREPEND, [x, rows], undefined);
+/** The mean of all rows of each sequence: `[B, T, d]` -> `[B, 1, d]`. */
 export const meanRows = (g: GraphBuilder, x: Tensor): Tensor => g.add(MEAN_ROWS, [x], undefined);
+/** The axes in another order: axis i of the answer is axis perm[i] of x. */
 export const transpose = (g: GraphBuilder, x: Tensor, perm: readonly number[]): Tensor =>
   g.add(TRANSPOSE, [x], { perm });
 

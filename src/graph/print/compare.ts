@@ -165,6 +165,7 @@ export interface Share {
   readonly share: number;
 }
 
+/** The same questions answered for each model, and which operations and blocks each has: what they share, what differs. */
 export const compareModels = (models: readonly ComparedModel[]): Comparison => {
   const nodesOf = models.map(({ graphs }) => graphs.flatMap(({ nodes }) => nodes));
   const operations = nodesOf.map(

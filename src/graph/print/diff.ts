@@ -40,6 +40,7 @@ const changesOf = (a: Box, b: Box): Change[] => {
     .filter((change) => change.before !== change.after);
 };
 
+/** Whether two views show the same. */
 export const isEmpty = ({ removed, added, changed }: ViewDiff): boolean =>
   removed.length + added.length + changed.length === 0;
 

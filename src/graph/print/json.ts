@@ -4,6 +4,7 @@ import type { View } from './view.ts';
 /** Raised when a field changes its meaning or goes away. */
 const VERSION = 1;
 
+/** A view as JSON: nodes, edges, clusters. */
 export const printJson = (view: View): string => {
   const nodes = view.boxes.map(
     ({ id, op, kind, symbol, dtype, shape, inputs, path, attributes, nOp, nParameter, cost }) =>

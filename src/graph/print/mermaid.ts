@@ -4,6 +4,7 @@ import { layerOf } from './layers.ts';
 import { themes } from './theme.ts';
 import type { Box, View } from './view.ts';
 
+/** A view as a Mermaid flowchart. */
 export const printMermaid = (view: View): string => {
   const ids = new Map(view.boxes.map(({ id }, i) => [id, `n${i}`]));
   const idOf = (id: string): string => ids.get(id) ?? 'unknown';

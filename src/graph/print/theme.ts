@@ -24,6 +24,7 @@ export const heatColour = ({ heat: [cold, hot] }: Theme, share: number): string 
   return `#${mixed.map((value) => value.toString(16).padStart(2, '0')).join('')}`;
 };
 
+/** The colours of pictures, on a light and on a dark page. */
 export const themes: Readonly<Record<ThemeName, Theme>> = {
   light: {
     paper: '#ffffff',

@@ -18,6 +18,7 @@ export interface ValuesOf extends NamedExtents {
 /** First and last values of each axis that are shown. */
 const EDGE = 3;
 
+/** A node's values in the layout of llama.cpp's eval-callback: the corners of each matrix, and the sum. */
 export const printValues = ({ name, dtype, op, inputs, extents, values }: ValuesOf): string => {
   const [first, second] = inputs.map((x) => `${x.name}{${four(x.extents).join(', ')}}`);
   // The brace behind the second source is in the original.

@@ -1,6 +1,7 @@
 /** Takes bytes from a stream in the portions a format asks for. */
 import type { Bytes } from './sound.ts';
 
+/** Reads a stream of bytes in pieces of the lengths that are asked for. */
 export class ByteReader {
   readonly #source: AsyncIterator<Uint8Array>;
   #rest: Uint8Array = new Uint8Array(0);

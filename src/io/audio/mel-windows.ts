@@ -30,6 +30,7 @@ export const measure = async (listen: Listen, bank: MelBank): Promise<Loudness> 
   return { nSample: await ahead.length(), most };
 };
 
+/** The mel spectrogram of a recording of any length, window by window. */
 export class MelWindows {
   readonly loudness: Loudness;
   readonly #frames: MelFrames;

@@ -31,6 +31,7 @@ const codings = {
 
 export type SampleFormat = keyof typeof codings;
 
+/** The formats of samples without a header, by the names that ffmpeg has for them. */
 export const sampleFormats = Object.keys(codings) as readonly SampleFormat[];
 
 /** The format of a WAV header's tag and bits per stored sample, if it is one of ours. */

@@ -5,6 +5,7 @@ import type { OpenFile } from '../gguf/file.ts';
 /** Bytes read ahead: a tensor's header is some fifty bytes between megabytes of data. */
 const WINDOW = 16_384;
 
+/** Reads the numbers and texts of an old ggml file one after another. */
 export class GgmlCursor {
   readonly file: OpenFile;
   /** From the beginning of the file. */

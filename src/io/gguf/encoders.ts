@@ -23,6 +23,7 @@ const workerFile = new URL(
   import.meta.url,
 );
 
+/** Threads that quantise rows; close them when done. */
 export const openEncoders = (nThread: number): Encoders => {
   const threads = Array.from({ length: nThread }, () => new Worker(workerFile, { name: 'encoder' }));
   return {

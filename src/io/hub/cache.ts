@@ -14,6 +14,7 @@ export interface RepoCache {
   snapshot(commit: string): string;
 }
 
+/** A repository's place in the cache of Hugging Face's own tools. */
 export const repoCache = (cacheFolder: string, repo: string): RepoCache => {
   const folder = join(cacheFolder, `models--${repo.replaceAll('/', '--')}`);
   return {

@@ -72,6 +72,7 @@ const writeError = (path: string, error: unknown): UserError =>
     ? fullDisk(`the disk is full, with '${path}' unfinished`)
     : fileError('write', path, error);
 
+/** What is said where the disk is full. */
 export const fullDisk = (sentence: string): UserError =>
   new UserError(
     'network',

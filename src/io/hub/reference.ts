@@ -22,6 +22,7 @@ const SCHEME = 'hf:';
 /** The hub's own rule, without names that would lead out of a folder. */
 const NAME = /^(?!\.)(?!.*\.\.)[\w.-]+$/;
 
+/** Whether a model is named on the hub rather than on the disk. */
 export const isHubReference = (text: string): boolean => text.startsWith(SCHEME);
 
 /**

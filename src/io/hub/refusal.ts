@@ -124,6 +124,7 @@ export const patiently = async <R>(waits: readonly number[], attempt: () => Prom
   return attempt();
 };
 
+/** Resolves after so many milliseconds. */
 export const pause = (ms: number): Promise<void> =>
   new Promise((resolve) => {
     setTimeout(resolve, ms);

@@ -18,6 +18,7 @@ const BLOCK = 64 * 1024;
 /** Blocks that are kept; the oldest go first. */
 const MOST_BLOCKS = 1024;
 
+/** A file of the hub, read in ranges as they are asked for. */
 export const openRemote = (
   { path, url, repo, size }: RemotePlace,
   transport: Transport,

@@ -31,6 +31,7 @@ export interface Transport {
 
 const MOST_REDIRECTS = 10;
 
+/** Requests to the hub, with the token, behind the proxy of the environment; close it when done. */
 export const openTransport = ({ endpoint, token, stallMs }: HubSettings): Transport => {
   const dispatcher = new EnvHttpProxyAgent({
     headersTimeout: stallMs,

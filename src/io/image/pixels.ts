@@ -6,4 +6,5 @@ export interface Pixels {
   readonly data: Uint8Array;
 }
 
+/** Red, green, blue. */
 export const CHANNELS = 3;

@@ -6,6 +6,7 @@ import { stretch } from './stretch.ts';
 /** timm's ways to a square: cut the longer side, squash it, or fill up the shorter one with the mean. */
 export type CropMode = 'center' | 'squash' | 'border';
 
+/** timm's ways to make a picture square. */
 export const cropModes: readonly CropMode[] = ['center', 'squash', 'border'];
 
 export interface Preprocessing {

@@ -33,6 +33,7 @@ const filters = {
 
 export type Interpolation = keyof typeof filters;
 
+/** The filters, by Pillow's names. */
 export const interpolations = Object.keys(filters) as readonly Interpolation[];
 
 /** A part of a resized image. */

@@ -157,6 +157,7 @@ const TEMPLATES: Readonly<Record<string, string>> = {
   ),
 };
 
+/** Templates by the names that llama.cpp's --chat-template knows. */
 export const builtinTemplateNames: readonly string[] = Object.keys(TEMPLATES);
 
 /** The Jinja text of a built-in format, or undefined for a name that is none. */

@@ -14,12 +14,14 @@ const kindOf = (value: MetadataValue): string => {
 const badValue = (key: string, expected: string, value: MetadataValue): UserError =>
   new UserError('model', `metadata '${key}': expected ${expected}, got ${kindOf(value)}`);
 
+/** A text; undefined where there is none. Throws a UserError 'model' for anything else, as the readers below do. */
 export const readString = (metadata: Metadata, key: string): string | undefined => {
   const value = metadata.get(key);
   if (value === undefined || typeof value === 'string') return value;
   throw badValue(key, 'a string', value);
 };
 
+/** A flag; undefined where there is none. */
 export const readBoolean = (metadata: Metadata, key: string): boolean | undefined => {
   const value = metadata.get(key);
   if (value === undefined || typeof value === 'boolean') return value;
@@ -35,6 +37,7 @@ export const readInteger = (metadata: Metadata, key: string): number | undefined
   throw badValue(key, 'an integer', value);
 };
 
+/** A number; undefined where there is none. */
 export const readNumber = (metadata: Metadata, key: string): number | undefined => {
   const value = metadata.get(key);
   if (value === undefined) return undefined;
@@ -43,6 +46,7 @@ export const readNumber = (metadata: Metadata, key: string): number | undefined 
   throw badValue(key, 'a number', value);
 };
 
+/** A list of texts; undefined where there is none. */
 export const readStrings = (metadata: Metadata, key: string): readonly string[] | undefined => {
   const value = metadata.get(key);
   if (value === undefined) return undefined;
@@ -53,6 +57,7 @@ export const readStrings = (metadata: Metadata, key: string): readonly string[] 
   });
 };
 
+/** A list of numbers; undefined where there is none. */
 export const readNumbers = (metadata: Metadata, key: string): readonly number[] | undefined => {
   const value = metadata.get(key);
   if (value === undefined) return undefined;

@@ -29,6 +29,7 @@ const csvField = (text: string): string => `"${text.replaceAll('"', '""')}"`;
 /** A cue ends at an empty line and `-->` is a cue's sign, so neither may be in its text. */
 const cueText = (text: string): string => text.replace(/\n\s*\n/g, '\n').replaceAll('-->', '->');
 
+/** The files that a transcript may be written to, each in whisper-cli's layout. */
 export const formats: Readonly<Record<FormatName, Format>> = {
   txt: {
     extension: '.txt',

@@ -16,6 +16,7 @@ export interface JsonOptions {
   readonly confidence?: boolean;
 }
 
+/** A transcript in the layout of whisper-cli's `-oj` or `-ojf`, with fields of confidence. */
 export const transcriptJson = (transcript: Transcript, options: JsonOptions = {}): string => {
   const { model: m, segments } = transcript;
   const stack = (s: typeof m.audio) => ({ ctx: s.nCtx, state: s.nEmbd, head: s.nHead, layer: s.nLayer });

@@ -21,6 +21,7 @@ export type Expression =
 /** Rules by name; `root` is what a whole text must be. */
 export type Grammar = ReadonlyMap<string, Expression>;
 
+/** The last code point of Unicode. */
 export const LAST_CODE_POINT = 0x10ffff;
 
 /** More copies of one thing would make a grammar as large as a model. */

@@ -31,6 +31,7 @@ const MAX_PLACES = 16_384;
 /** Visits a state that lies on a stack: all that it also is becomes part of a place. */
 type Visit = (state: number, below: number) => void;
 
+/** Where a text stands in a grammar, and what may follow. */
 export class Matcher {
   readonly #network: Network;
   /** Of each stack: its state on top, and the stack below. The first two stand for the ends of stacks. */

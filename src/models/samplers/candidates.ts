@@ -6,6 +6,7 @@ const FEW = 512;
 /** Bits of a key that one pass of a radix sort looks at. */
 const DIGIT_BITS = 11;
 
+/** The tokens that may be chosen, with their logits; filters cut it down in place. */
 export class Candidates {
   readonly ids: Int32Array;
   readonly logits: Float32Array;

@@ -12,6 +12,7 @@ export interface Penalties {
   readonly presence: number;
 }
 
+/** Makes less likely what was written lately: repetition (Keskar et al. 2019), frequency and presence. */
 export const penalties = (c: Candidates, history: readonly number[], p: Penalties): void => {
   if (p.lastN <= 0 || (p.repeat === 1 && p.frequency === 0 && p.presence === 0)) return;
   const counts = new Map<number, number>();

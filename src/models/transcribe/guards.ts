@@ -28,6 +28,7 @@ const PAUSE = 20;
 /** Nobody says half as many characters in a second. */
 const FASTEST = 100;
 
+/** What keeps inventions out of a transcript: of each segment it says why it is suspect, where it is. */
 export const createGuards = (): Guards => {
   let last: Said = { text: '', from: 0, to: 0 };
   let nRepeat = 0;

@@ -39,6 +39,7 @@ export interface Prompt {
 /** From this temperature on nothing said before is given (whisper.cpp). */
 const WITHOUT_CONTEXT = 0.5;
 
+/** What each window is told of the text before it. */
 export const createPrompt = (o: PromptOptions): Prompt => {
   const { maxContext, task, startOfPrevious } = o;
   const fixed = o.carriesInitial ? lastOf(o.initial, Math.max(1, maxContext - 1)) : [];

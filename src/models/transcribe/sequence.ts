@@ -29,6 +29,7 @@ export const WINDOW = 3000;
 /** Sound shorter than this is not listened to, in frames of 10 ms. */
 export const SHORTEST = 10;
 
+/** Before anything is decoded. */
 export const emptySequence: Sequence = {
   tokens: [],
   nResult: 0,
@@ -84,6 +85,7 @@ export interface Score {
 /** Tokens that the entropy looks at. */
 export const ENTROPY_TOKENS = 32;
 
+/** How likely the tokens of a result are, and how varied the last of them: what tells whether it can be trusted. */
 export const scoreOf = (s: Sequence): Score => {
   const result = s.tokens.slice(0, s.nResult);
   if (result.length === 0) return { avgLogProb: Number.NEGATIVE_INFINITY, entropy: 0 };

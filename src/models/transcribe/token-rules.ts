@@ -26,6 +26,7 @@ export type Rules = (logits: Float32Array, sequence: Sequence, temperature: numb
 
 const NEVER = Number.NEGATIVE_INFINITY;
 
+/** Which tokens may come next: the rules on timestamps, and what is suppressed (Radford et al. 2022, section 4.5). */
 export const tokenRules = (o: RuleOptions): Rules => {
   const t = o.special;
   const always = Int32Array.from([

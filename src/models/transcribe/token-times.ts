@@ -41,6 +41,10 @@ export type TokenTimes = (segment: Segment) => Segment;
 /** How much of all probability timestamps must have for one to be believed. */
 const SUM_THRESHOLD = 0.01;
 
+/**
+ * When each token of a segment is said, guessed from the timestamps that the model nearly wrote and from the loudness, as
+ * `whisper_exp_compute_token_level_timestamps` of whisper.cpp does.
+ */
 export const tokenTimes = (o: TokenTimesOptions): TokenTimes => {
   const t = o.special;
   /** The window's beginning, the end of the last segment, and the last timestamp that was believed. */

@@ -54,6 +54,7 @@ export interface Fallbacks {
   readonly h: number;
 }
 
+/** Decodes one window at rising temperatures until what is heard is trusted (Radford et al. 2022, section 4.5). */
 export const decodeWindow = async (step: SpeechStep, o: WindowOptions): Promise<Heard> => {
   const fallbacks = { p: 0, h: 0 };
   let heard: Heard | undefined;

@@ -18,6 +18,7 @@ export interface SpeechOptions {
   readonly speechPadMs: number;
 }
 
+/** whisper.cpp's defaults. */
 export const defaultSpeech: SpeechOptions = {
   threshold: 0.5,
   minSpeechMs: 250,

@@ -21,6 +21,7 @@ export const joinNibbles = (q: ArrayLike<number>, bytes: Uint8Array, at: number)
   for (let j = 0; j < 16; j++) bytes[at + j] = (q[j]! & 15) | ((q[16 + j]! & 15) << 4);
 };
 
+/** Puts the fifth bits of 32 integers into four bytes. */
 export const joinFifthBits = (q: ArrayLike<number>, bytes: Uint8Array, at: number): void => {
   bytes.fill(0, at, at + 4);
   for (let j = 0; j < BLOCK; j++) bytes[at + (j >> 3)] = bytes[at + (j >> 3)]! | ((q[j]! >> 4) << (j & 7));

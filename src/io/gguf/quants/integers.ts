@@ -26,6 +26,7 @@ interface IntegerType extends Pick<QuantType, 'name' | 'id' | 'blockSize' | 'blo
 /** Values taken apart at a time: their bytes stay in a core's own cache. */
 const CHUNK = 8192;
 
+/** A type whose blocks are small integers with a scale, and maybe a minimum, for groups of them. */
 export const integerType = ({ layout, zero, unpack, ...type }: IntegerType): QuantType => {
   const { bits, blockSize, hasOffsets } = layout;
   const middle = 2 ** (bits - 1);

@@ -1,5 +1,6 @@
 /** What K-quants share: superblocks of 256 values, and the eight pairs of six bits of Q4_K and Q5_K. */
 
+/** Values in a block of a K-quant. */
 export const SUPERBLOCK = 256;
 
 /**
@@ -17,6 +18,7 @@ export const readPairs = (bytes: Uint8Array, at: number, scales: Uint8Array, min
   }
 };
 
+/** Eight scales and eight minima of six bits, in twelve bytes (`get_scale_min_k4` of ggml-quants.c). */
 export const writePairs = (bytes: Uint8Array, at: number, scales: Uint8Array, minima: Uint8Array): void => {
   for (let k = 0; k < 4; k++) {
     bytes[at + k] = scales[k]! | ((scales[4 + k]! >> 4) << 6);
