@@ -13,6 +13,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
+import { TEXT_PLAN } from './compare/measure/text.mjs';
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
@@ -69,7 +70,9 @@ if (values.peer) {
   for (const shape of ['tinyllama-1.1b', 'llama-3-8b']) {
     const file = join(folder, `${shape}.gguf`);
     step(`${shape}-file`, [script('random-gguf.mjs'), file, '--shape', shape, '--type', 'q4_0'], 120);
-    step(`${shape}-llama.cpp-vulkan`, [script('bench/run.mjs'), 'peer-vulkan', file, '8', values.peer], 120);
+    const options = { plan: TEXT_PLAN, file, threads: 8, nCtx: TEXT_PLAN.nCtx, folder: values.peer, gpu: 'vulkan' };
+    const args = ['node-llama-cpp text', JSON.stringify(options)];
+    step(`${shape}-llama.cpp-vulkan`, [script('compare/child.mjs'), ...args], 120);
     rmSync(file, { force: true });
   }
   rmSync(folder, { recursive: true, force: true });

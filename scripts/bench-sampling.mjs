@@ -11,7 +11,7 @@ import { parseGrammar } from '../dist/models/grammar/gbnf.js';
 import { schemaGrammar } from '../dist/models/grammar/json-schema.js';
 import { createRandom } from '../dist/models/samplers/random.js';
 import { createSampler, defaultSampling } from '../dist/models/sampling.js';
-import { median } from './bench/measure.mjs';
+import { median } from './compare/table.mjs';
 
 const { values } = parseArgs({ options: { model: { type: 'string' }, runs: { type: 'string', default: '300' } } });
 const runs = Number(values.runs);

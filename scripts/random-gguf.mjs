@@ -5,7 +5,7 @@
 import { parseArgs } from 'node:util';
 import { writeGguf } from '../dist/io/gguf/writer.js';
 import { randomSource } from '../dist/io/random.js';
-import { SHAPES } from './bench/shapes.mjs';
+import { SHAPES } from './compare/shapes.mjs';
 
 const { positionals, values } = parseArgs({
   allowPositionals: true,

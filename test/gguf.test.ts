@@ -7,6 +7,7 @@ import { openGguf } from '../src/io/gguf/reader.ts';
 import { typeOfName } from '../src/io/gguf/types.ts';
 import { type GgufContent, writeGguf } from '../src/io/gguf/writer.ts';
 import { llamaShape, randomSource } from '../src/io/random.ts';
+import { deepseek2Shape, v2LiteCut } from '../src/io/random-deepseek.ts';
 import { fixture, nmse, readNda, scratch } from './fixtures.ts';
 import { sharedData } from './shared-data.ts';
 import { fileBytes, tensorOf, tinyContent } from './tiny-gguf.ts';
@@ -462,6 +463,17 @@ describe('random weights', () => {
     const wide = { ...sizes, nEmbd: 256, nHead: 4, nHeadKv: 4, nFf: 512 };
     const { tensors } = randomSource(llamaShape({ ...wide, type: 'q4_k_m' }));
     expect([tensors.get('output.weight')?.type, tensors.get('blk.0.attn_q.weight')?.type]).toEqual(['q6_k', 'q4_k']);
+  });
+
+  it('of a mixture take types of smaller blocks where rows are short', () => {
+    const { tensors } = randomSource(deepseek2Shape({ ...v2LiteCut, type: 'q4_k_m' }));
+    const typeOf = (name: string) => tensors.get(`blk.${name}.weight`)?.type;
+    expect([typeOf('1.ffn_gate_exps'), typeOf('1.ffn_down_exps'), typeOf('1.attn_k_b')]).toEqual([
+      'q4_k',
+      'q5_0',
+      'q5_0',
+    ]);
+    expect([typeOf('2.ffn_down_exps'), typeOf('1.ffn_gate_inp')]).toEqual(['q8_0', 'f32']);
   });
 
   it('of a type that is not made up are refused', () => {

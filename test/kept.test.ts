@@ -24,8 +24,9 @@ import { describe, expect, it } from 'vitest';
 import { buildDecoder, withGguf } from '../src/commands/open.ts';
 import type { Keeping, KeptProgram } from '../src/graph/device/kept.ts';
 import { findKept, keyOf, listKept, programsFolder } from '../src/graph/device/kept.ts';
+import type { Packing } from '../src/graph/device/pack.ts';
 import { pack } from '../src/graph/device/pack.ts';
-import { mapsWeights, openSession } from '../src/graph/device/session.ts';
+import { openSession } from '../src/graph/device/session.ts';
 import type { Program } from '../src/graph/lower/lower.ts';
 import { lower } from '../src/graph/lower/lower.ts';
 import type { WeightSource } from '../src/graph/weights.ts';
@@ -67,6 +68,7 @@ const startFrom = async (
   keeping: ReturnType<typeof keepingIn>,
   ids: readonly number[],
   change = (p: Program) => p,
+  packing: Packing = 'later',
 ): Promise<Start> => {
   const program = programFrom(source);
   let prepared = false;
@@ -80,7 +82,7 @@ const startFrom = async (
       },
     })),
   });
-  const session = await openSession(watched, cpu, { threads: 1, cacheFolder: keeping.cacheFolder, keeping });
+  const session = await openSession(watched, cpu, { threads: 1, cacheFolder: keeping.cacheFolder, keeping, packing });
   try {
     const decoder = createDecoder(session, { nVocab: buildDecoder(source).h.nVocab, nTokenPerRun: 64 });
     const logits = [...(await decoder.last(ids, 0))];
@@ -162,8 +164,7 @@ describe('the packed form', () => {
   const packed = async (keeping: Keeping, program: Program): Promise<boolean> => {
     const key = keyOf(program, keeping.source);
     const { folder, model, label } = await keptOf(keeping.cacheFolder, key);
-    const { onnx: _onnx, initializers: _initializers, ...plain } = program;
-    return pack({ ...keeping, key, folder, model, label, program: plain });
+    return pack({ ...keeping, key, folder, model, label, isAwaited: false });
   };
 
   /** A model all of whose matrices take a megabyte or more. */
@@ -176,14 +177,37 @@ describe('the packed form', () => {
   it('takes the place of the other and gives the same logits, bit for bit', async () => {
     const keeping = keepingIn(newCache());
     const first = await startLarge(keeping);
-    expect(await mapsWeights(programOfLarge(), keeping)).toBe(false);
     expect(await packed(keeping, programOfLarge())).toBe(true);
-    expect(await mapsWeights(programOfLarge(), keeping)).toBe(true);
     expect(keptFolders(keeping.cacheFolder).map((folder) => readdirSync(folder).sort())).toEqual([
       ['manifest.json', 'packed.bin', 'packed.onnx'],
     ]);
     const second = await startLarge(keeping);
     expect([second.prepared, second.lines, second.logits]).toEqual([false, [], first.logits]);
+  });
+
+  describe('made before the first session, where memory has no room for all weights at once,', () => {
+    const startMapped = (keeping: ReturnType<typeof keepingIn>) =>
+      startFrom(large, keeping, [1, 300, 301], undefined, 'first');
+
+    it('gives the same logits, bit for bit, and serves the next start', async () => {
+      const keeping = keepingIn(newCache());
+      const first = await startMapped(keeping);
+      expect(first).toEqual(await startLarge(keepingIn(newCache())));
+      expect(keptFolders(keeping.cacheFolder)).toEqual([expect.stringMatching(/-packed$/)]);
+      expect(await startMapped(keeping)).toEqual({ ...first, prepared: false });
+    });
+
+    it('is made of what an earlier start has kept, if that is whole', async () => {
+      const keeping = keepingIn(newCache());
+      const first = await startLarge(keeping);
+      expect(await startMapped(keeping)).toEqual({ ...first, prepared: false });
+      expect(keptFolders(keeping.cacheFolder)).toEqual([expect.stringMatching(/-packed$/)]);
+    });
+
+    it('that cannot be kept is an error with a way out', async () => {
+      const keeping = keepingIn(newCache(), { limit: 10e6 });
+      await expect(startMapped(keeping)).rejects.toMatchObject({ kind: 'file', hint: /GRAFO_CACHE_LIMIT/ });
+    });
   });
 
   it.each([

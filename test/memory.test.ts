@@ -1,7 +1,7 @@
 /** What models take of memory, told from their headers, and what comes of models that do not fit. */
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { expectFit, type MemoryPlan, machineMemory } from '../src/commands/memory.ts';
+import { expectFit, type MemoryPlan, machineMemory, memoryJson, memoryText } from '../src/commands/memory.ts';
 import { textMemory, withGguf } from '../src/commands/open.ts';
 import { imageMemory } from '../src/commands/vit-model.ts';
 import { speechMemory } from '../src/commands/whisper-open.ts';
@@ -52,9 +52,9 @@ describe('a model that', () => {
     setting: 'context 4096',
     need: { weights: 4 * GIB, cache: GIB, activations: GIB / 2 },
   };
-  const fits = (total: number, free: number, mapsWeights = false): readonly string[] => {
+  const fits = (total: number, free: number, canMap = false): readonly string[] => {
     const told: string[] = [];
-    expectFit({ ...plan, mapsWeights }, (line) => told.push(line), {
+    expectFit({ ...plan, canMap }, (line) => told.push(line), {
       name: 'this machine',
       total: total * GIB,
       free: free * GIB,
@@ -77,8 +77,30 @@ describe('a model that', () => {
   });
 
   it('maps its weights may be larger than memory by what need not stay there', () => {
-    expect(fits(4, 4, true)).toEqual(['big.gguf needs 5.6 GiB, 4.0 GiB are free now: it may become slow']);
+    expect(fits(4, 4, true)).toEqual([
+      'big.gguf needs 5.6 GiB, this machine has 4.0 GiB: weights stay on disk until they are used',
+    ]);
     expect(() => fits(2, 2, true)).toThrow('needs 5.6 GiB');
+  });
+
+  it.each([
+    [8, true, 'it fits:', { fits: true, maps_weights: false }],
+    [4, true, 'it fits, with weights that stay on disk until they are used:', { fits: true, maps_weights: true }],
+    [4, false, 'it does not fit:', { fits: false, maps_weights: false }],
+    [2, true, 'it does not fit:', { fits: false, maps_weights: false }],
+  ])('has %i GiB and may map (%s): %s is the verdict, in words and in JSON', (total, canMap, words, json) => {
+    const room = { name: 'this machine', total: total * GIB };
+    expect(memoryText({ ...plan, canMap }, room)).toContain(`\n${words} this machine has ${total}.0 GiB\n`);
+    expect(memoryJson({ ...plan, canMap }, room)).toMatchObject(json);
+  });
+
+  it('is read from a file on the processor may map its weights, unless nothing is kept', async () => {
+    const kept = withGguf(fixture('llama/gqa-q4_0.gguf'), (file) =>
+      textMemory(file, 'gqa', { ...asText, cache: true }),
+    );
+    expect((await kept).canMap).toBe(true);
+    const unkept = withGguf(fixture('llama/gqa-q4_0.gguf'), (file) => textMemory(file, 'gqa', asText));
+    expect((await unkept).canMap).toBe(false);
   });
 
   it('runs where nobody tells how much memory there is, is not refused', () => {

@@ -3,6 +3,7 @@ import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import type { BlockLayout, BlockQuantized } from '../src/graph/weights.ts';
+import { createPackers } from '../src/io/gguf/packers.ts';
 import { floatToHalf, halfToFloat } from '../src/io/gguf/quants/half.ts';
 import { quantTypes } from '../src/io/gguf/quants/index.ts';
 import { typeOfName } from '../src/io/gguf/types.ts';
@@ -176,6 +177,34 @@ describe('encoding', () => {
     const words = new Uint16Array(encoded('bf16', Float32Array.from([1 + 2 ** -8, 1 + 3 * 2 ** -8, NaN])).buffer);
     expect([words[0], words[1]]).toEqual([0x3f80, 0x3f82]);
     expect(decoded('bf16', new Uint8Array(words.buffer))[2]).toBeNaN();
+  });
+});
+
+describe('packing by threads', () => {
+  it.each(['q4_0', 'q4_k', 'q6_k', 'q8_0'])(
+    'of %s gives what packing here gives, for several at once',
+    async (name) => {
+      const type = typeOfName(name)!;
+      const bytes = Uint8Array.from(
+        { length: type.blockBytes * Math.ceil(2 ** 20 / type.blockBytes) },
+        (_, i) => i * 31,
+      );
+      const packers = createPackers(2);
+      const packed = await Promise.all([1, 2, 3].map(() => packers.pack(type, bytes.slice())));
+      await packers.close();
+      const bytesOf = ({ data, scales, offsets }: BlockQuantized): Buffer =>
+        Buffer.concat(
+          [data, scales, offsets ?? new Float32Array()].map((a) => Buffer.from(a.buffer, a.byteOffset, a.byteLength)),
+        );
+      const expected = bytesOf(type.blocks!.pack(bytes));
+      expect(packed.map((one) => bytesOf(one).equals(expected))).toEqual([true, true, true]);
+    },
+  );
+
+  it('that are closed amid their work is an error, no wait for ever', async () => {
+    const packers = createPackers(2);
+    const packing = packers.pack(typeOfName('q4_k')!, new Uint8Array(144 * 30_000));
+    await Promise.all([expect(packing).rejects.toThrow('a packing thread has stopped'), packers.close()]);
   });
 });
 

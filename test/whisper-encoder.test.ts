@@ -1,5 +1,5 @@
 /** Encoders from outside: ONNX files that stand in for a speech model's own. */
-import { writeFileSync } from 'node:fs';
+import { statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it, vi } from 'vitest';
@@ -7,7 +7,8 @@ import type { GraphWish } from '../src/commands/graph-model.ts';
 import { chooseGraph, withSource } from '../src/commands/graph-model.ts';
 import { onnxOf } from '../src/commands/graph-stage.ts';
 import type { OpenSpeechOptions } from '../src/commands/whisper-open.ts';
-import { openSpeech } from '../src/commands/whisper-open.ts';
+import { openSpeech, speechMemory } from '../src/commands/whisper-open.ts';
+import { openWhisper } from '../src/io/whisper/open.ts';
 import { grafo } from './commands/run.ts';
 import { fixture, nmse, scratch } from './fixtures.ts';
 import { onProcessor } from './open-options.ts';
@@ -61,6 +62,20 @@ describe('an encoder from outside', () => {
     const other = await logitsBy({ ...plain, encoder: await exported('conv+encoder') });
     expect(nmse(other, own)).toBeLessThan(1e-12);
     expect(own.some((x) => x !== own[0])).toBe(true);
+  });
+
+  it("counts in what memory is needed, and the model's own does not", async () => {
+    const encoder = await exported('conv+encoder');
+    const file = await openWhisper(nano);
+    const weights = async (o: OpenSpeechOptions) => (await speechMemory(file, nano, o)).need.weights;
+    // The file holds float32, as the model does with this setting (but for the gaps between its tensors).
+    const [own, other] = [await weights(plain), await weights({ ...plain, encoder })];
+    expect(Math.abs(other / own - 1)).toBeLessThan(0.1);
+    const blocks = { ...plain, compute: 'block' } as const;
+    const more = (await weights({ ...blocks, encoder })) - (await weights(blocks));
+    // Half of the encoder are matrices, of which the model's own have 4 bits a weight instead of 32.
+    expect(more).toBeGreaterThan(0.3 * statSync(encoder).size);
+    await file.close();
   });
 
   const refusals: readonly (readonly [what: string, file: () => Promise<string>, kind: string, message: RegExp])[] = [

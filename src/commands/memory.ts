@@ -28,8 +28,8 @@ export interface MemoryPlan {
   /** What the need depends on: 'compute block, context 4096'. */
   readonly setting: string;
   readonly need: MemoryNeed;
-  /** Whether weights stay on disk until they are used, and may go from memory again. */
-  readonly mapsWeights?: boolean;
+  /** Whether weights that are more than there is room for may stay on disk until they are used, and go from memory again. */
+  readonly canMap?: boolean;
 }
 
 /** Of mapped weights, what the kernels write into and so must stay: measured with blocks of 4 bits. */
@@ -61,13 +61,15 @@ export const needOf = (runs: readonly PlannedRun[]): MemoryNeed =>
 
 const together = ({ weights, cache, activations }: MemoryNeed): number => weights + cache + activations + PROGRAM_BYTES;
 
-/** What of it all must be in memory at once. */
-const heldOf = ({ need, mapsWeights }: MemoryPlan): number =>
-  together(need) - (mapsWeights ? (1 - HELD_OF_MAPPED) * need.weights : 0);
+/** How a model has room: all of it at once, with weights that stay on disk until they are used, or not at all. */
+type Fit = 'whole' | 'mapped' | 'none';
 
-/** Whether the device has room for all of it at once. */
-export const fits = (plan: MemoryPlan, room = roomOn(plan.device)): boolean =>
-  room === undefined || heldOf(plan) <= room.total;
+/** How the device has room for a model. */
+export const fitOf = ({ need, device, canMap = false }: MemoryPlan, room = roomOn(device)): Fit => {
+  const all = together(need);
+  if (!room || all <= room.total) return 'whole';
+  return canMap && all - (1 - HELD_OF_MAPPED) * need.weights <= room.total ? 'mapped' : 'none';
+};
 
 interface Room {
   readonly name: string;
@@ -97,13 +99,18 @@ export const expectFit = (plan: MemoryPlan, notice: (line: string) => void, room
   const { need, name } = plan;
   const all = together(need);
   const parts = `weights ${bytesText(need.weights)}, cache ${bytesText(need.cache)}`;
-  if (!fits(plan, room))
+  const fit = fitOf(plan, room);
+  if (fit === 'none')
     throw new UserError(
       'capacity',
       `${name} with ${plan.setting} needs ${bytesText(all)} (${parts}), ${room.name} has ${bytesText(room.total)}`,
       need.cache > need.weights ? 'a shorter context (-c) needs less' : 'take a smaller model, or one of fewer bits',
     );
-  if (room.free !== undefined && all > room.free)
+  if (fit === 'mapped')
+    notice(
+      `${name} needs ${bytesText(all)}, ${room.name} has ${bytesText(room.total)}: weights stay on disk until they are used`,
+    );
+  else if (room.free !== undefined && all > room.free)
     notice(`${name} needs ${bytesText(all)}, ${bytesText(room.free)} are free now: it may become slow`);
 };
 
@@ -116,7 +123,8 @@ export const reportMemory = async (plan: MemoryPlan, asJson: boolean): Promise<n
 };
 
 /** What it takes, part by part, and whether the device has it. */
-export const memoryText = ({ name, device, setting, need }: MemoryPlan, room = roomOn(device)): string => {
+export const memoryText = (plan: MemoryPlan, room = roomOn(plan.device)): string => {
+  const { name, device, setting, need } = plan;
   const rows: readonly (readonly [string, number])[] = [
     ['weights', need.weights],
     ['cache', need.cache],
@@ -127,18 +135,31 @@ export const memoryText = ({ name, device, setting, need }: MemoryPlan, room = r
   return [
     `${name} on ${deviceId(device)}, ${setting}\n`,
     aligned(rows.map(([what, bytes]) => [what, bytesText(bytes).padStart(10)])),
-    `${verdict(together(need), room, device)}\n`,
+    `${verdict(plan, room)}\n`,
   ].join('');
 };
 
-const verdict = (all: number, room: Room | undefined, device: Device): string => {
-  if (!room) return `nobody tells how much memory ${deviceId(device)} has`;
+const verdict = (plan: MemoryPlan, room: Room | undefined): string => {
+  if (!room) return `nobody tells how much memory ${deviceId(plan.device)} has`;
   const free = room.free === undefined ? '' : `, ${bytesText(room.free)} of it free`;
-  return `${all > room.total ? 'it does not fit' : 'it fits'}: ${room.name} has ${bytesText(room.total)}${free}`;
+  return `${fitText[fitOf(plan, room)]}: ${room.name} has ${bytesText(room.total)}${free}`;
+};
+
+const fitText: Readonly<Record<Fit, string>> = {
+  whole: 'it fits',
+  mapped: 'it fits, with weights that stay on disk until they are used',
+  none: 'it does not fit',
 };
 
 /** The same for programs. */
-export const memoryJson = ({ name, device, setting, need }: MemoryPlan, room = roomOn(device)) => ({
+export const memoryJson = (plan: MemoryPlan, room = roomOn(plan.device)) => ({
+  ...jsonOf(plan),
+  ...(room && { memory_bytes: room.total, free_bytes: room.free, ...fitJson(fitOf(plan, room)) }),
+});
+
+const fitJson = (fit: Fit) => ({ fits: fit !== 'none', maps_weights: fit === 'mapped' });
+
+const jsonOf = ({ name, device, setting, need }: MemoryPlan) => ({
   model: name,
   device: deviceId(device),
   setting,
@@ -147,5 +168,4 @@ export const memoryJson = ({ name, device, setting, need }: MemoryPlan, room = r
   activation_bytes: need.activations,
   program_bytes: PROGRAM_BYTES,
   total_bytes: together(need),
-  ...(room && { memory_bytes: room.total, free_bytes: room.free, fits: together(need) <= room.total }),
 });

@@ -5,7 +5,7 @@ import { GraphBuilder } from '../graph/builder.ts';
 import type { Device } from '../graph/device/device.ts';
 import { deviceId, picksBest, targetOn } from '../graph/device/device.ts';
 import type { Session } from '../graph/device/session.ts';
-import { mapsWeights, openSession } from '../graph/device/session.ts';
+import { openSession } from '../graph/device/session.ts';
 import type { Graph } from '../graph/graph.ts';
 import { cacheBytes } from '../graph/graph.ts';
 import { Hparams } from '../graph/hparams.ts';
@@ -34,7 +34,7 @@ import { findDevice, noticeFallbacks } from './devices.ts';
 import { createExpertStats, type ExpertStats } from './expert-stats.ts';
 import { keepingOf } from './keeping.ts';
 import type { MemoryPlan, PlannedRun } from './memory.ts';
-import { expectFit, fits, needOf } from './memory.ts';
+import { expectFit, fitOf, needOf } from './memory.ts';
 import { cacheFolder } from './options.ts';
 import { overridden } from './override-kv.ts';
 import type { PlacementOptions } from './placement.ts';
@@ -165,6 +165,7 @@ const planText = async (stored: WeightSource, name: string, options: OpenOptions
       device,
       setting: `compute ${compute}, context ${nCtx}`,
       need: needOf(next ? [run, next] : [run]),
+      canMap: options.cache && device.provider === 'cpu',
     },
   };
 };
@@ -201,8 +202,7 @@ const openWeights = async (
   const plan = await planText(stored, path, options);
   const { file, h, experts, best, device, compute, nCtx, nTokenPerRun } = plan;
   const keeping = options.cache ? await keepingOf(path, parts, options.notice) : undefined;
-  const isMapped = !fits(plan.memory) && keeping !== undefined && (await mapsWeights(plan.program, keeping));
-  expectFit({ ...plan.memory, mapsWeights: isMapped }, options.notice);
+  expectFit(plan.memory, options.notice);
   const tokenizer = readTokenizer(file.metadata);
 
   const load = (program: Program) =>
@@ -210,6 +210,7 @@ const openWeights = async (
       threads: options.threads,
       cacheFolder: cacheFolder(),
       strict: options.strictDevice,
+      packing: fitOf(plan.memory) === 'mapped' ? 'first' : 'later',
       ...(keeping && { keeping }),
       ...(options.progress && { progress: options.progress }),
     });

@@ -6,6 +6,7 @@ import { UserError } from '../errors.ts';
 import { parseWish } from '../graph/device/device.ts';
 import { onOffAuto } from './arguments.ts';
 import { optionGroup } from './command.ts';
+import { parseShard } from './share.ts';
 
 /** How models come from the hub. */
 export const hubOptions = optionGroup('Model', {
@@ -25,6 +26,17 @@ export const modelOptions = optionGroup('Model', {
   'hf-file': { alias: 'hff', type: 'string', placeholder: 'FILE', describe: 'this file of --hf-repo' },
   ...hubOptions,
 });
+
+/** What of many files is worked on. */
+export const shareOptions = {
+  'skip-existing': { type: 'boolean', default: false, describe: 'leave out inputs whose files are there' },
+  shard: {
+    type: 'string',
+    coerce: parseShard,
+    placeholder: 'I/N',
+    describe: 'the share I of N processes; the first is 0',
+  },
+} as const;
 
 /** Where and how a model runs. */
 export const deviceOptions = optionGroup('Device', {

@@ -4,7 +4,8 @@ import { join } from 'node:path';
 import { UserError } from '../errors.ts';
 import { fileError } from '../io/gguf/file.ts';
 import type { ImageSource } from '../io/image/decode.ts';
-import { imagesIn } from './vit-images.ts';
+import { filesIn } from './named-files.ts';
+import { imageFiles } from './vit-images.ts';
 
 export interface LabelledImage extends ImageSource {
   /** The class that it is of. */
@@ -29,7 +30,7 @@ export const labelledImages = async (dir: string, labels: readonly string[]): Pr
         `folder '${join(dir, name)}' is no class of this model`,
         'see --topk 0 for them all',
       );
-    for (const path of await imagesIn(join(dir, name))) images.push({ name: path, input: path, truth });
+    for (const path of await filesIn(join(dir, name), imageFiles)) images.push({ name: path, input: path, truth });
   }
   if (images.length === 0) throw new UserError('usage', `'${dir}' has no folders with images`);
   return images;

@@ -1,50 +1,41 @@
 /** The images that a command line names, and their pixels, prepared while the model works on those before. */
-import { readdir, stat } from 'node:fs/promises';
-import { isAbsolute, join } from 'node:path';
-import { glob } from 'tinyglobby';
+import { join } from 'node:path';
 import { UserError } from '../errors.ts';
 import type { ImageSource } from '../io/image/decode.ts';
 import { decodeImage } from '../io/image/decode.ts';
 import type { Pixels } from '../io/image/pixels.ts';
 import { toSquare } from '../io/image/preprocess.ts';
+import type { Sought } from './named-files.ts';
+import { findFiles } from './named-files.ts';
+import type { Task } from './share.ts';
 import { readStdinBytes } from './terminal.ts';
 import type { Recipe } from './vit-preprocessing.ts';
 
-/** What a folder is searched for. */
-const EXTENSIONS = /\.(jpe?g|jpe|jfif|png|webp|avif|tiff?|gif|svg|bmp)$/i;
+/** What is looked for in folders. */
+export const imageFiles: Sought = {
+  what: 'images',
+  extensions: /\.(jpe?g|jpe|jfif|png|webp|avif|tiff?|gif|svg|bmp)$/i,
+};
+
+/** An image that is named, and the file that comes of it. */
+export interface ImageTask extends ImageSource, Task {
+  /** Which of all images that are named it is, from 0. */
+  readonly nth: number;
+}
 
 /**
- * Images by the words of a command line, in their order: files, folders (with all folders in them), patterns such as
- * `photos/*.jpg`, and `-`, which is an image on stdin. A file that is missing is found out when it is decoded.
+ * Images by the words of a command line, in their order; `-` is an image on stdin, which is read at once.
+ * @param folder where a JSON file for each goes, if anywhere: `red.png.json` for `red.png`
  * @throws UserError 'usage' where a folder or a pattern holds no image
  */
-export const findImages = async (words: readonly string[]): Promise<ImageSource[]> => {
-  const images: ImageSource[] = [];
-  for (const word of words) images.push(...(await imagesOf(word)));
-  return images;
-};
-
-const imagesOf = async (word: string): Promise<ImageSource[]> => {
-  if (word === '-') return [{ name: 'stdin', input: await readStdinBytes() }];
-  const kind = await stat(word).catch(() => undefined);
-  if (kind?.isDirectory()) return some(await imagesIn(word), `folder '${word}' has no images`);
-  const isPattern = kind === undefined && /[*?[{]/.test(word);
-  if (!isPattern) return [{ name: word, input: word }];
-  const matches = await glob(word, { absolute: isAbsolute(word), onlyFiles: true, expandDirectories: false });
-  return some(matches.sort(), `no file is like '${word}'`);
-};
-
-const some = (paths: readonly string[], otherwise: string): ImageSource[] => {
-  if (paths.length === 0) throw new UserError('usage', otherwise);
-  return paths.map((path) => ({ name: path, input: path }));
-};
-
-/** Paths of all images below a folder, by name. */
-export const imagesIn = async (folder: string): Promise<string[]> => {
-  const entries = await readdir(folder, { withFileTypes: true, recursive: true });
-  const files = entries.filter((entry) => !entry.isDirectory() && EXTENSIONS.test(entry.name));
-  return files.map((entry) => join(entry.parentPath, entry.name)).sort();
-};
+export const findImages = async (words: readonly string[], folder: string | undefined): Promise<ImageTask[]> =>
+  Promise.all(
+    (await findFiles(words, imageFiles)).map(async ({ path, place }, i) => {
+      const isStdin = path === '-';
+      const outputs = folder === undefined ? [] : [join(folder, `${isStdin ? 'stdin' : place}.json`)];
+      return { name: isStdin ? 'stdin' : path, input: isStdin ? await readStdinBytes() : path, path, outputs, nth: i };
+    }),
+  );
 
 /** One image, ready or refused. */
 export interface Prepared<S extends ImageSource = ImageSource> {

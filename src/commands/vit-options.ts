@@ -5,7 +5,7 @@ import { interpolations } from '../io/image/resample.ts';
 import { convertTypes } from '../io/vit/convert.ts';
 import type { Parsed } from './command.ts';
 import { optionGroup } from './command.ts';
-import { deviceOptions, modelOptions, reportOptions } from './options.ts';
+import { deviceOptions, modelOptions, reportOptions, shareOptions } from './options.ts';
 
 /** Three numbers for red, green and blue, or one for all. */
 const colours = (text: string): readonly number[] => {
@@ -49,6 +49,8 @@ const resultGroup = optionGroup('Results', {
   embeddings: { type: 'boolean', default: false, describe: 'what the classifier sees instead of classes' },
   jsonl: { type: 'boolean', default: false, describe: 'one JSON object a line and image' },
   csv: { type: 'boolean', default: false, describe: 'comma-separated values' },
+  'output-dir': { type: 'string', placeholder: 'DIR', describe: 'a JSON file for each image, in this folder' },
+  ...shareOptions,
   eval: { type: 'string', placeholder: 'DIR', describe: 'accuracy on a folder with one folder a class' },
   'attention-map': { type: 'string', placeholder: 'OUT.png', describe: 'where the model looked (rollout)' },
 });

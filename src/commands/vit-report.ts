@@ -21,7 +21,9 @@ export interface ReportOptions {
 export const reportOptionsOf = (flags: VitFlags, labels: readonly string[], nImage: number): ReportOptions => {
   const form = (['json', 'jsonl', 'csv'] as const).find((name) => flags[name]) ?? 'text';
   const { topk, threshold, logits, embeddings } = flags;
-  return { form, labels, topk, threshold, logits, embeddings, named: nImage > 1 };
+  // Of many images one may be left, or be this process's share.
+  const isPart = flags['skip-existing'] || flags.shard !== undefined;
+  return { form, labels, topk, threshold, logits, embeddings, named: nImage > 1 || isPart };
 };
 
 export interface Prediction {

@@ -2,10 +2,12 @@
 import { parse } from 'node:path';
 import { UserError } from '../errors.ts';
 import { deviceId } from '../graph/device/device.ts';
+import { fileError } from '../io/gguf/file.ts';
 import type { ImageSource } from '../io/image/decode.ts';
 import { writeHeat } from '../io/image/heat.ts';
 import type { Pixels } from '../io/image/pixels.ts';
 import { normalise } from '../io/image/preprocess.ts';
+import { writeWhole } from '../io/whole-file.ts';
 import type { Classified } from '../models/classifier.ts';
 import { attentionRollout } from '../models/rollout.ts';
 import { command } from './command.ts';
@@ -14,10 +16,11 @@ import { dryRun } from './dry-run.ts';
 import { Interrupts } from './interrupts.ts';
 import { modelPath } from './model-source.ts';
 import { placementOf } from './placement.ts';
+import { expectNoStdin, tasksToDo } from './share.ts';
 import { noticeUnless, onClosedPipe, progressLine, write } from './terminal.ts';
 import { convertModel } from './vit-convert.ts';
 import { Accuracy, accuracyText, labelledImages } from './vit-eval.ts';
-import type { Prepared } from './vit-images.ts';
+import type { ImageTask, Prepared } from './vit-images.ts';
 import { findImages, preparedBatches } from './vit-images.ts';
 import { labelsFor } from './vit-labels.ts';
 import type { ImageModel, OpenVitOptions } from './vit-model.ts';
@@ -41,6 +44,7 @@ export const vitCommand = command({
     ['grafo vit -m google/vit-folder --convert vit.gguf --type q8_0', 'a GGUF file from a Hugging Face folder'],
     ['grafo vit -m vit.gguf --eval val/', 'accuracy, with one folder a class'],
     ['grafo vit -m vit.gguf photos/ --embeddings --jsonl', 'vectors for search'],
+    ['grafo vit photos/ --output-dir seen --skip-existing --shard 0/4', 'a quarter of them, but what is done'],
   ],
   async run(flags, words) {
     if (flags['list-devices']) {
@@ -59,10 +63,10 @@ export const vitCommand = command({
       await convertModel(flags, await modelPath(flags, 'vit', noticeUnless(flags.quiet)), flags.convert);
       return 0;
     }
-    const asked = flags.eval === undefined ? await findImages(named) : undefined;
-    if (asked?.length === 0) throw new UserError('usage', 'no image', 'name files or folders, or - for stdin');
-    if (asked === undefined && named.length > 0)
+    if (flags.eval !== undefined && named.length > 0)
       throw new UserError('usage', `'${named[0]}' and --eval`, '--eval takes its images from its own folder');
+    const asked = flags.eval === undefined ? await imagesToDo(flags, named) : undefined;
+    if (asked?.length === 0) return 0;
 
     const path = await modelPath(flags, 'vit', noticeUnless(flags.quiet));
     const interrupts = new Interrupts();
@@ -83,11 +87,23 @@ export const vitCommand = command({
   },
 });
 
+/** The images that are this process's to do; none where all are done. */
+const imagesToDo = async (flags: VitFlags, named: readonly string[]): Promise<readonly ImageTask[]> => {
+  if (flags.shard) expectNoStdin(named);
+  const all = await findImages(named, flags['output-dir']);
+  if (all.length === 0) throw new UserError('usage', 'no image', 'name files or folders, or - for stdin');
+  return tasksToDo(all, flags, 'images', noticeUnless(flags.quiet));
+};
+
 const checkForms = (flags: VitFlags): void => {
   const forms = (['json', 'jsonl', 'csv'] as const).filter((name) => flags[name]);
   if (forms.length > 1) throw new UserError('usage', `--${forms[0]} and --${forms[1]} are two forms of one output`);
   if (flags.eval !== undefined && (flags.jsonl || flags.csv || flags.embeddings || flags['attention-map']))
     throw new UserError('usage', '--eval prints a summary: as text, or with --json');
+  if (flags.eval !== undefined && (flags['output-dir'] !== undefined || flags.shard))
+    throw new UserError('usage', '--eval is one summary of all images: no files, no shares');
+  if (flags['skip-existing'] && flags['output-dir'] === undefined)
+    throw new UserError('usage', '--skip-existing needs --output-dir', 'there is a file for each image that is done');
   if (flags.type !== undefined && flags.convert === undefined)
     throw new UserError('usage', '--type is the type of what --convert writes');
   if (flags.embeddings && flags.logits)
@@ -167,19 +183,21 @@ async function* answers<S extends ImageSource>(
   if (watch.nSeen > 0) noticeUnless(flags.quiet)(flags.perf ? watch.table() : watch.line());
 }
 
-const classifyAll = async (job: Job, sources: readonly ImageSource[]): Promise<number> => {
+const classifyAll = async (job: Job, sources: readonly ImageTask[]): Promise<number> => {
   const { flags, model, labels, interrupts } = job;
   const report = reportOptionsOf(flags, labels, sources.length);
   const failed: Failure[] = [];
   const images: unknown[] = [];
-  let nDone = 0;
+  let isFirst = true;
   for await (const { source, pixels, answer } of answers(job, sources, failed)) {
-    if (nDone === 0) await write(heading(report, answer.embedding.length));
+    if (isFirst) await write(heading(report, answer.embedding.length));
+    isFirst = false;
     await write(imageLines(source.name, answer, report));
     if (report.form === 'json') images.push(imageJson(source.name, answer, report));
     if (flags['attention-map'] !== undefined)
-      await writeHeat(numbered(flags['attention-map'], nDone), pixels, rolledOut(answer, model));
-    nDone++;
+      await writeHeat(numbered(flags['attention-map'], source.nth), pixels, rolledOut(answer, model));
+    // Last: where this file is, the image is done.
+    for (const path of source.outputs) await saveJson(path, imageJson(source.name, answer, report));
   }
   const [first] = failed;
   if (first && sources.length === 1) throw first.error;
@@ -193,13 +211,21 @@ const classifyAll = async (job: Job, sources: readonly ImageSource[]): Promise<n
   return first ? SOME_FAILED : 0;
 };
 
+const saveJson = async (path: string, value: unknown): Promise<void> => {
+  try {
+    await writeWhole(path, (file) => file.writeFile(`${JSON.stringify(value)}\n`));
+  } catch (error) {
+    throw fileError('write', path, error);
+  }
+};
+
 /** Some of several inputs failed, the others are done. */
 const SOME_FAILED = 7;
 
 const rolledOut = ({ attention }: Classified, { nToken, nPrefix }: ImageModel): Float32Array =>
   attentionRollout(attention, nToken, nPrefix);
 
-/** map.png, map-2.png, map-3.png, ... */
+/** map.png, map-2.png, map-3.png, ... by the places of the images among all that are named. */
 const numbered = (path: string, i: number): string => {
   const { dir, name, ext } = parse(path);
   return i === 0 ? path : `${dir === '' ? '' : `${dir}/`}${name}-${i + 1}${ext}`;

@@ -9,7 +9,7 @@ import type { Device } from '../graph/device/device.ts';
 import type { HostTensor } from '../graph/device/engine.ts';
 import type { OnnxSession } from '../graph/device/session.ts';
 import { openOnnxFile } from '../graph/device/session.ts';
-import type { OutlineValue } from '../graph/lower/onnx-read.ts';
+import type { OnnxOutline, OutlineValue } from '../graph/lower/onnx-read.ts';
 import { readOnnx } from '../graph/lower/onnx-read.ts';
 import { showShape } from '../graph/tensor.ts';
 import { fileError } from '../io/gguf/file.ts';
@@ -35,7 +35,7 @@ export const openEncoder = async (
     [1, nMels, 2 * nCtx],
     [1, nCtx, nEmbd],
   ] as const;
-  const { input, output } = await read(path);
+  const { input, output } = await endsOf(path);
   expectFloats(path, 'takes', input, taken);
   expectFloats(path, 'gives', output, given);
   const session = await openOnnxFile(
@@ -61,12 +61,22 @@ export const openEncoder = async (
   return { session, encode };
 };
 
+/**
+ * Bytes of its weights, as the runtime holds them: those in the file, and those in files beside it.
+ * @throws UserError 'file' or 'model' for what is no ONNX file
+ */
+export const encoderBytes = async (path: string): Promise<number> =>
+  (await readOutline(path)).initializers.reduce(
+    (sum, { dtype, dims }) => sum + dims.reduce((a, b) => a * b, BYTES[dtype] ?? 1),
+    0,
+  );
+
+/** Of one value, in ONNX's words; 1 for all others, which are 8 bits or fewer. */
+const BYTES: Readonly<Record<string, number>> = { double: 8, int64: 8, float: 4, int32: 4, float16: 2, bfloat16: 2 };
+
 /** What it takes and gives: one thing each; further outputs, such as those of single layers, are nothing to us. */
-const read = async (path: string): Promise<Readonly<Record<'input' | 'output', OutlineValue>>> => {
-  const bytes = await readFile(path).catch((error: unknown) => {
-    throw fileError('read', path, error);
-  });
-  const { inputs, outputs, initializers } = parse(path, bytes);
+const endsOf = async (path: string): Promise<Readonly<Record<'input' | 'output', OutlineValue>>> => {
+  const { inputs, outputs, initializers } = await readOutline(path);
   // Old exporters name weights among the inputs.
   const weights = new Set(initializers.map(({ name }) => name));
   const [input, ...more] = inputs.filter(({ name }) => !weights.has(name));
@@ -80,7 +90,10 @@ const read = async (path: string): Promise<Readonly<Record<'input' | 'output', O
   return { input, output };
 };
 
-const parse = (path: string, bytes: Uint8Array) => {
+const readOutline = async (path: string): Promise<OnnxOutline> => {
+  const bytes = await readFile(path).catch((error: unknown) => {
+    throw fileError('read', path, error);
+  });
   try {
     return readOnnx(bytes);
   } catch {

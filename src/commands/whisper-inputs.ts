@@ -1,56 +1,52 @@
 /** What is to be transcribed, and which files come of it. */
-import { existsSync, statSync } from 'node:fs';
-import { readdir } from 'node:fs/promises';
-import { basename, extname, join } from 'node:path';
+import { existsSync } from 'node:fs';
+import { basename, join } from 'node:path';
 import { UserError } from '../errors.ts';
-import { fileError } from '../io/gguf/file.ts';
 import type { FormatName } from '../io/transcript/formats.ts';
 import { formats } from '../io/transcript/formats.ts';
+import type { NamedFile } from './named-files.ts';
+import { findFiles } from './named-files.ts';
+import type { Task } from './share.ts';
 import type { WhisperFlags } from './whisper-options.ts';
 
 /** A recording, and where its files go. */
-export interface Input {
-  /** `-` is stdin. */
-  readonly path: string;
+export interface Input extends Task {
   /** Path of its files without their extensions; `-` is stdout. */
   readonly output: string;
 }
 
 /** What else is in a folder of recordings is passed over. */
-const EXTENSIONS = new Set(
-  '.wav .mp3 .flac .ogg .oga .opus .m4a .mp4 .webm .mkv .mov .aac .wma .aif .aiff .amr .caf .au'.split(' '),
-);
+const recordings = {
+  what: 'recordings',
+  extensions: /\.(wav|mp3|flac|og[ga]|opus|m4a|mp4|webm|mkv|mov|aac|wma|aiff?|amr|caf|au)$/i,
+};
 
 /**
- * All recordings, folders opened, in the order given.
+ * All recordings, folders and patterns opened, in the order given.
  * @throws UserError 'usage' where there is none, 'file' where none exists or a folder cannot be read
  */
-export const findInputs = async (flags: WhisperFlags, words: readonly string[]): Promise<readonly Input[]> => {
-  const paths: string[] = [];
-  for (const given of [...flags.file, ...words]) paths.push(...(await recordingsIn(given)));
-  const [first] = paths;
+export const findInputs = async (words: readonly string[], flags: WhisperFlags): Promise<readonly Input[]> => {
+  const files = await findFiles(words, recordings);
+  const [first] = files;
   if (first === undefined) throw new UserError('usage', 'no recording', 'name files or folders, or - for stdin');
   // Told before a model is loaded in vain.
-  if (paths.every((path) => path !== '-' && !existsSync(path)))
-    throw new UserError('file', `cannot read '${first}': no such file or directory`);
-  return paths.map((path, i) => ({ path, output: outputOf(path, flags['output-file'][i], flags['output-dir']) }));
-};
-
-const recordingsIn = async (given: string): Promise<readonly string[]> => {
-  if (given === '-' || !existsSync(given) || !statSync(given).isDirectory()) return [given];
-  const names = await readdir(given, { recursive: true }).catch((error: unknown) => {
-    throw fileError('read', given, error);
+  if (files.every(({ path }) => path !== '-' && !existsSync(path)))
+    throw new UserError('file', `cannot read '${first.path}': no such file or directory`);
+  const extensions = askedExtensions(flags);
+  return files.map((file, i) => {
+    const output = outputOf(flags['output-file'][i], file, flags['output-dir']);
+    return {
+      path: file.path,
+      output,
+      outputs: output === '-' ? [] : extensions.map((extension) => output + extension),
+    };
   });
-  return names
-    .filter((name) => EXTENSIONS.has(extname(name).toLowerCase()))
-    .sort()
-    .map((name) => join(given, name));
 };
 
-/** whisper-cli's name, `talk.wav` for `talk.wav.srt`, unless another is given. */
-const outputOf = (path: string, asked: string | undefined, folder: string | undefined): string => {
-  const name = asked ?? (path === '-' ? 'stdin' : path);
-  return folder === undefined || name === '-' ? name : join(folder, basename(name));
+/** whisper-cli's name, `talk.wav` for `talk.wav.srt`, unless another is given; in a folder for all, below that one. */
+const outputOf = (asked: string | undefined, { path, place }: NamedFile, folder: string | undefined): string => {
+  if (folder === undefined || asked === '-') return asked ?? (path === '-' ? 'stdin' : path);
+  return join(folder, asked === undefined ? (path === '-' ? 'stdin' : place) : basename(asked));
 };
 
 const flagOf = {
@@ -73,9 +69,8 @@ export const askedFormats = (flags: WhisperFlags): readonly FormatName[] => {
   return asked.includes('json-full') ? asked.filter((name) => name !== 'json') : asked;
 };
 
-/** Whether all files that would come of an input are there. */
-export const isDone = ({ output }: Input, flags: WhisperFlags): boolean => {
-  const extensions = askedFormats(flags).map((name) => formats[name].extension);
-  if (flags['output-words']) extensions.push('.wts');
-  return extensions.length > 0 && extensions.every((extension) => existsSync(output + extension));
-};
+/** What the names of a recording's files end with. */
+const askedExtensions = (flags: WhisperFlags): readonly string[] => [
+  ...askedFormats(flags).map((name) => formats[name].extension),
+  ...(flags['output-words'] ? ['.wts'] : []),
+];

@@ -23,12 +23,12 @@ import type { WhisperHparams } from '../models/whisper.ts';
 import { whisper, withAudioContext } from '../models/whisper.ts';
 import { findDevice, noticeFallbacks } from './devices.ts';
 import { keepingOf } from './keeping.ts';
-import type { MemoryPlan, PlannedRun } from './memory.ts';
+import type { MemoryNeed, MemoryPlan, PlannedRun } from './memory.ts';
 import { expectFit, needOf } from './memory.ts';
 import { cacheFolder } from './options.ts';
 import type { PlacementOptions } from './placement.ts';
 import { runSizes } from './run-sizes.ts';
-import { openEncoder } from './whisper-encoder.ts';
+import { encoderBytes, openEncoder } from './whisper-encoder.ts';
 
 export interface OpenSpeechOptions extends PlacementOptions {
   /** Positions of 20 ms in a window; 0: all that the model has. */
@@ -81,7 +81,13 @@ const planSpeech = async (file: WeightSource, name: string, o: OpenSpeechOptions
     decoder: planned('decoder', { nCtx: h.text.nCtx, B: o.nSequence }),
   };
   const setting = `compute ${compute}, ${o.nSequence} texts at once`;
-  const memory: MemoryPlan = { name: basename(name), device, setting, need: needOf(Object.values(runs)) };
+  const own = needOf(Object.values(runs));
+  // What lives while another encoder of these shapes runs is taken to be what lives while the model's own does.
+  const need: MemoryNeed =
+    o.encoder === undefined
+      ? own
+      : { ...own, weights: needOf([runs.cross, runs.decoder]).weights + (await encoderBytes(o.encoder)) };
+  const memory: MemoryPlan = { name: basename(name), device, setting, need };
   return { stored, h, device, why, compute, planned, runs, memory };
 };
 

@@ -5,7 +5,7 @@ import { speechTypes } from '../io/whisper/convert.ts';
 import { languageCode } from '../models/transcribe/languages.ts';
 import type { Clip } from '../models/transcribe/transcribe.ts';
 import { optionGroup, type Parsed } from './command.ts';
-import { deviceOptions, modelOptions, reportOptions } from './options.ts';
+import { deviceOptions, modelOptions, reportOptions, shareOptions } from './options.ts';
 
 /** 'auto', or a language's code. */
 const language = (text: string): string => {
@@ -43,7 +43,7 @@ const whole = { type: 'number', whole: true, least: 0 } as const;
 const texts = { type: 'string' as const, array: true as const, default: [] as string[] };
 
 const input = optionGroup('Input', {
-  file: { ...texts, alias: 'f', placeholder: 'FILE', describe: 'recording or folder; - is stdin (may be repeated)' },
+  file: { ...texts, alias: 'f', placeholder: 'FILE', describe: 'recording, folder or pattern; - is stdin' },
   'input-format': {
     type: 'string',
     coerce: parseSampleFormat,
@@ -138,7 +138,7 @@ const output = optionGroup('Output', {
     describe: 'name without extension; - is stdout',
   },
   'output-dir': { type: 'string', placeholder: 'DIR', describe: 'folder of all files' },
-  'skip-existing': { ...off, describe: 'leave out inputs whose files are there' },
+  ...shareOptions,
   'offset-n': { ...whole, alias: 'on', default: 0, describe: "added to subtitles' numbers" },
   confidence: { ...off, describe: 'in JSON also how sure the model is' },
 });

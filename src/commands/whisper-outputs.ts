@@ -1,6 +1,4 @@
 /** The files of a transcript. */
-import { mkdir, writeFile } from 'node:fs/promises';
-import { dirname } from 'node:path';
 import { UserError } from '../errors.ts';
 import { SAMPLE_RATE } from '../io/audio/mel.ts';
 import { fileError } from '../io/gguf/file.ts';
@@ -8,6 +6,7 @@ import { formats } from '../io/transcript/formats.ts';
 import { karaokeScript } from '../io/transcript/karaoke.ts';
 import type { Transcript } from '../io/transcript/segment.ts';
 import { oneWordEach } from '../io/transcript/words.ts';
+import { writeWhole } from '../io/whole-file.ts';
 import { write } from './terminal.ts';
 import type { Input } from './whisper-inputs.ts';
 import { askedFormats } from './whisper-inputs.ts';
@@ -37,8 +36,7 @@ export const writeOutputs = async (
     }
     const path = input.output + extension;
     try {
-      await mkdir(dirname(path), { recursive: true });
-      await writeFile(path, text);
+      await writeWhole(path, (file) => file.writeFile(text));
     } catch (error) {
       throw fileError('write', path, error);
     }

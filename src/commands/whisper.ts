@@ -11,10 +11,11 @@ import { dryRun } from './dry-run.ts';
 import { Interrupts } from './interrupts.ts';
 import { modelPath } from './model-source.ts';
 import { onProcessor, placementOf } from './placement.ts';
+import { expectNoStdin, tasksToDo } from './share.ts';
 import { noticeUnless, onClosedPipe, progressLine, write } from './terminal.ts';
 import { convertSpeechModel } from './whisper-convert.ts';
 import type { Input } from './whisper-inputs.ts';
-import { findInputs, isDone } from './whisper-inputs.ts';
+import { findInputs } from './whisper-inputs.ts';
 import type { OpenSpeechOptions, SpeechModelFile } from './whisper-open.ts';
 import { openSpeech, speechMemory } from './whisper-open.ts';
 import type { WhisperFlags } from './whisper-options.ts';
@@ -37,6 +38,7 @@ export const whisperCommand = command({
     ['grafo whisper -m ggml-base.bin talk.mp3 -osrt -oj', 'subtitles and JSON beside the recording'],
     ['grafo whisper -m ggml-base.bin -l de -tr talk.wav', 'German speech in English'],
     ['grafo whisper -m ggml-base.bin talks/ -otxt --skip-existing', 'all of a folder but what is done'],
+    ['grafo whisper -m ggml-base.bin talks/ -otxt --shard 0/4', 'the first of four equal shares of it'],
     ['grafo whisper -m ggml-base.bin q.wav -nt -np | grafo llama -m llama.gguf -st', 'ask by voice'],
     ['arecord -f S16_LE -r 16000 -d 9 | grafo whisper -m ggml-base.bin -', 'from a pipe'],
   ],
@@ -54,11 +56,12 @@ export const whisperCommand = command({
     }
     checkOutputs(flags);
     checkClips(flags);
-    const all = await findInputs(flags, words);
-    const inputs = flags['skip-existing'] ? all.filter((input) => !isDone(input, flags)) : all;
+    const named = [...flags.file, ...words];
+    if (flags.shard) expectNoStdin(named);
+    const all = await findInputs(named, flags);
     if (flags['compression-ratio-threshold'] !== undefined)
       notice('--compression-ratio-threshold has no effect: --entropy-thold tells what repeats itself');
-    if (inputs.length < all.length) notice(`${all.length - inputs.length} of ${all.length} are done already`);
+    const inputs = await tasksToDo(all, flags, 'recordings', notice);
     if (inputs.length === 0) return 0;
 
     const path = await modelPath(flags, 'whisper', notice);

@@ -1,5 +1,5 @@
 /** The shape of a DeepSeek-V2 model as random weights, complete enough for llama.cpp to load. */
-import { fillerVocabulary, type RandomModel, type RandomTensor } from './random.ts';
+import { fillerVocabulary, mixed, type RandomModel, type RandomTensor } from './random.ts';
 
 /** The sizes of a model of architecture `deepseek2` without a query rank. */
 export interface Deepseek2Shape {
@@ -19,13 +19,13 @@ export interface Deepseek2Shape {
   readonly nShared: number;
   readonly nVocab: number;
   readonly nCtx: number;
-  /** Of the matrices; norms and routers are f32. */
+  /** Of the matrices, or the mixture of their types: 'q4_0', 'q4_k_m'; norms and routers are f32. */
   readonly type: string;
 }
 
-/** DeepSeek-V2-Lite cut to 4 of its 27 layers, without its type. */
-export const v2LiteCut: Omit<Deepseek2Shape, 'type'> = {
-  nLayer: 4,
+/** DeepSeek-V2-Lite without its type. */
+export const v2Lite: Omit<Deepseek2Shape, 'type'> = {
+  nLayer: 27,
   nLayerDense: 1,
   nEmbd: 2048,
   nHead: 16,
@@ -41,6 +41,9 @@ export const v2LiteCut: Omit<Deepseek2Shape, 'type'> = {
   nVocab: 102400,
   nCtx: 8192,
 };
+
+/** The same cut to 4 of its layers. */
+export const v2LiteCut: Omit<Deepseek2Shape, 'type'> = { ...v2Lite, nLayer: 4 };
 
 /** Metadata and tensors as llama.cpp's converter writes them today, keys and values in two tensors. */
 export const deepseek2Shape = (s: Deepseek2Shape): RandomModel => {
@@ -109,11 +112,15 @@ export const deepseek2Shape = (s: Deepseek2Shape): RandomModel => {
       'deepseek2.vocab_size': u32(s.nVocab),
       ...fillerVocabulary(s.nVocab),
     },
-    tensors: [
-      tensor('token_embd.weight', s.nVocab, s.nEmbd),
-      ...Array.from({ length: s.nLayer }, (_, il) => layer(il)).flat(),
-      exact('output_norm.weight', s.nEmbd),
-      tensor('output.weight', s.nVocab, s.nEmbd),
-    ],
+    tensors: mixed(
+      s.type,
+      [
+        tensor('token_embd.weight', s.nVocab, s.nEmbd),
+        ...Array.from({ length: s.nLayer }, (_, il) => layer(il)).flat(),
+        exact('output_norm.weight', s.nEmbd),
+        tensor('output.weight', s.nVocab, s.nEmbd),
+      ],
+      s.nExpert,
+    ),
   };
 };

@@ -211,10 +211,10 @@ export const llamaShape = (s: LlamaShape): RandomModel => {
 };
 
 /** The tensors with the types of a mixture; as they are where `type` names none of several types. */
-const mixed = (type: string, tensors: readonly RandomTensor[]): readonly RandomTensor[] => {
+export const mixed = (type: string, tensors: readonly RandomTensor[], nExpert = 0): readonly RandomTensor[] => {
   const mixture = /_[ms]$/.test(type) ? findMixture(type) : undefined;
   if (!mixture) return tensors;
-  const types = typesOf(tensors, mixture, { isPure: false, nExpert: 0 });
+  const types = typesOf(tensors, mixture, { isPure: false, nExpert });
   return tensors.map((tensor) => ({ ...tensor, type: types.get(tensor.name) ?? tensor.type }));
 };
 

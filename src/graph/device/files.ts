@@ -1,11 +1,11 @@
 /** A program as ONNX Runtime wants it: a model and a weights file beside it, which it maps. */
 import type { FileHandle } from 'node:fs/promises';
 import { mkdir, mkdtemp, open, readdir, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { availableParallelism, tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { crc32 } from 'node:zlib';
 import { messageOf, UserError } from '../../errors.ts';
-import type { Program } from '../lower/lower.ts';
+import type { PlacedGroup, Program } from '../lower/lower.ts';
 import { WEIGHTS_FILE } from '../lower/onnx.ts';
 import type { CheckedFile, CheckedRange } from './checksums.ts';
 import { sumFile } from './checksums.ts';
@@ -68,28 +68,65 @@ const writeFiles = async (
   { progress, withSums = false }: WriteOptions,
 ): Promise<readonly CheckedFile[]> => {
   await writeFile(join(folder, modelName(program)), program.onnx);
-  const ranges: CheckedRange[] = [];
   const file = await open(join(folder, WEIGHTS_FILE), 'w');
   try {
     let done = 0;
     await file.truncate(program.weightBytes);
-    for (const group of program.initializers) {
-      const arrays = await group.load();
-      for (const [i, part] of group.parts.entries()) {
-        const bytes = arrays[i];
-        if (bytes?.byteLength !== part.byteLength)
-          throw new Error(`${part.name} has ${bytes?.byteLength} bytes, expected ${part.byteLength}`);
-        await writeAll(file, bytes, part.offset);
-        if (withSums) ranges.push({ offset: part.offset, byteLength: part.byteLength, crc: crc32(bytes) });
-        done += part.byteLength;
-      }
+    const ranges = await severalAtOnce(program.initializers, async (group) => {
+      const written = await writeGroup(file, group, withSums);
+      done += group.parts.reduce((sum, { byteLength }) => sum + byteLength, 0);
       progress?.(done, program.weightBytes);
-    }
+      return written;
+    });
+    if (!withSums) return [];
+    const weights = { name: WEIGHTS_FILE, byteLength: program.weightBytes, ranges: ranges.flat() };
+    return [await sumFile(folder, modelName(program)), weights];
   } finally {
     await file.close();
   }
-  if (!withSums) return [];
-  return [await sumFile(folder, modelName(program)), { name: WEIGHTS_FILE, byteLength: program.weightBytes, ranges }];
+};
+
+/** Loads and writes one group; the sums of what was written. */
+const writeGroup = async (
+  file: FileHandle,
+  group: PlacedGroup,
+  withSums: boolean,
+): Promise<readonly CheckedRange[]> => {
+  const ranges: CheckedRange[] = [];
+  const arrays = await group.load();
+  for (const [i, { name, offset, byteLength }] of group.parts.entries()) {
+    const bytes = arrays[i];
+    if (bytes?.byteLength !== byteLength)
+      throw new Error(`${name} has ${bytes?.byteLength} bytes, expected ${byteLength}`);
+    await writeAll(file, bytes, offset);
+    if (withSums) ranges.push({ offset, byteLength, crc: crc32(bytes) });
+  }
+  return ranges;
+};
+
+/** Groups on their way at once: while some are read or written, others are packed by threads. */
+const AT_ONCE = Math.min(availableParallelism(), 4) + 1;
+
+/** What `work` makes of every item, in order. After an error no item is begun; it is thrown when all that were have ended. */
+const severalAtOnce = async <T, R>(items: readonly T[], work: (item: T) => Promise<R>): Promise<R[]> => {
+  const results: R[] = [];
+  const left = items.entries();
+  let hasFailed = false;
+  const walk = async () => {
+    for (const [i, item] of left) {
+      if (hasFailed) return;
+      results[i] = await work(item);
+    }
+  };
+  const walks = Array.from({ length: AT_ONCE }, () =>
+    walk().catch((error: unknown) => {
+      hasFailed = true;
+      throw error;
+    }),
+  );
+  const failed = (await Promise.allSettled(walks)).find((walked) => walked.status === 'rejected');
+  if (failed) throw failed.reason;
+  return results;
 };
 
 /** Node writes at most 2 GiB at once. */

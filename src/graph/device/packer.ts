@@ -1,8 +1,11 @@
-/** A process that packs one kept program and ends; nobody waits for it, and what it cannot do is simply not done. */
+/** A process that packs one kept program and ends; what it cannot do is simply not done. */
 import { constants, setPriority } from 'node:os';
-import type { PackRequest } from './pack.ts';
+import type { PackRequest, PackStep } from './pack.ts';
 import { pack } from './pack.ts';
 
-setPriority(constants.priority.PRIORITY_LOW);
 const request: PackRequest = JSON.parse(process.argv[2] ?? '');
-await pack(request);
+if (request.isAwaited)
+  process.on('disconnect', () => process.exit(1)); // nobody waits any more
+else setPriority(constants.priority.PRIORITY_LOW);
+await pack(request, (done, total) => process.send?.([done, total] satisfies PackStep));
+process.exit(0); // the channel to who waits would keep it

@@ -15,6 +15,7 @@ import { writeProgram } from './files.ts';
 import { buffersOf } from './host-tensor.ts';
 import type { Keeping, KeptProgram } from './kept.ts';
 import { evict, findKept, keep, keyOf, removeKept } from './kept.ts';
+import type { Packing } from './pack.ts';
 import { startPacking } from './pack.ts';
 import type { Answer, Request } from './worker.ts';
 
@@ -59,18 +60,19 @@ export interface SessionOptions {
   readonly keeping?: Keeping;
   readonly profilePrefix?: string;
   readonly strict?: boolean;
-  /** When what is kept gets the form that loads fastest: after the session, which does not wait for it unless told. */
-  readonly packing?: 'later' | 'awaited';
+  /** When what is kept gets the form that loads fastest; 'later' if absent. */
+  readonly packing?: Packing;
 }
 
 /**
  * Prepares the weights, or finds them as an earlier start kept them, starts the engine and loads the program.
- * @throws UserError 'device' when the device refuses the program
+ * @throws UserError 'device' when the device refuses the program, 'file' when its weights are to be packed first and are not
  */
 export const openSession = async (program: Program, device: Device, options: SessionOptions): Promise<Session> => {
   const { keeping, packing = 'later' } = options;
   const begun = performance.now();
   const key = keeping && keyOf(program, keeping.source);
+  if (packing === 'first' && keeping && key) return openMapped(program, device, { ...options, keeping, key });
   const earlier = keeping && key ? await openKept(program, device, { ...options, keeping, key }) : undefined;
   if (earlier)
     return sessionOf(program, earlier, { prepareMs: 0, createMs: performance.now() - begun, wereKept: true });
@@ -101,7 +103,7 @@ export const openSession = async (program: Program, device: Device, options: Ses
   const opening = { prepareMs: prepared - begun, createMs: performance.now() - prepared, wereKept: false };
   if (kept && keeping && key) {
     // When the session ends: the processor is the model's until then.
-    const pack = () => startPacking(program, kept, { ...keeping, key, packing });
+    const pack = () => startPacking(kept, { ...keeping, key, packing });
     return sessionOf(program, port, opening, device.provider === 'cpu' ? pack : undefined);
   }
   // Windows keeps a mapped file locked; elsewhere the mapping outlives the name.
@@ -110,10 +112,56 @@ export const openSession = async (program: Program, device: Device, options: Ses
   return sessionOf(program, port, opening, removeLate ? files.remove : undefined);
 };
 
-/** Whether opening this program would map its weights, as an earlier start has packed them. */
-export const mapsWeights = async (program: Program, { cacheFolder, source }: Keeping): Promise<boolean> => {
-  const kept = await findKept(cacheFolder, keyOf(program, source));
-  return kept !== undefined && kept !== 'broken' && kept.isPacked;
+/** The same where memory has no room for all weights at once: they are packed part by part, then used from the disk. */
+const openMapped = async (program: Program, device: Device, options: KeepingOptions): Promise<Session> => {
+  const { keeping, key } = options;
+  const begun = performance.now();
+  const open = async () => {
+    const kept = await findKept(keeping.cacheFolder, key);
+    const isMapped = kept === 'broken' || kept?.isPacked;
+    return isMapped ? openKept(program, device, options) : undefined;
+  };
+  const earlier = await open();
+  if (earlier)
+    return sessionOf(program, earlier, { prepareMs: 0, createMs: performance.now() - begun, wereKept: true });
+  await packFirst(program, options);
+  const prepared = performance.now();
+  const port = await open();
+  if (port) {
+    const opening = { prepareMs: prepared - begun, createMs: performance.now() - prepared, wereKept: false };
+    return sessionOf(program, port, opening);
+  }
+  throw new UserError(
+    'file',
+    'memory has no room for all weights at once, and they could not be kept on disk to be used from there',
+    'set GRAFO_CACHE to a folder with more room, and GRAFO_CACHE_LIMIT to more GiB',
+  );
+};
+
+/** Packs what an earlier start has left unpacked, or weights prepared anew. */
+const packFirst = async (program: Program, options: KeepingOptions): Promise<void> => {
+  const { keeping, key, cacheFolder, progress } = options;
+  const halfOf =
+    (offset: number): Progress =>
+    (done, total) =>
+      progress?.(offset * total + done, 2 * total);
+  const prepare = async () => {
+    const files = await writeProgram(program, cacheFolder, { progress: halfOf(0), withSums: true });
+    const made = await keepFiles(files, keeping, key);
+    if (!made) await files.remove();
+    return made;
+  };
+  const kept = (await keptWhole(keeping, key)) ?? (await prepare());
+  if (kept) await startPacking(kept, { ...keeping, key, packing: 'first' }, halfOf(1));
+};
+
+/** What is kept, if all its bytes are right. */
+const keptWhole = async ({ cacheFolder }: Keeping, key: string): Promise<KeptProgram | undefined> => {
+  const kept = await findKept(cacheFolder, key);
+  if (!kept || kept === 'broken') return undefined;
+  if ((await kept.isIntact('model')) && (await kept.isIntact('weights'))) return kept;
+  await removeKept(kept);
+  return undefined;
 };
 
 /** An ONNX file that others made, and what it takes and gives. */

@@ -3,11 +3,11 @@
  * the header, then the rows of every state of the cache one after the other as the header lists them. Little-endian. A
  * file is complete when it is there: it is written under another name and renamed.
  */
-import { open, rename, rm } from 'node:fs/promises';
 import { endianness } from 'node:os';
 import { UserError } from '../../errors.ts';
 import { fileError, type OpenFile, openFile } from '../gguf/file.ts';
 import type { ChatMessage } from '../text/chat.ts';
+import { writeWhole } from '../whole-file.ts';
 import { parseHeader } from './header.ts';
 
 /** What the file is about; rows are read apart, since they may be large. */
@@ -49,18 +49,15 @@ export const writeContext = async (
   fixed.write(MAGIC, 'latin1');
   fixed.writeUInt32LE(VERSION, MAGIC.length);
   fixed.writeUInt32LE(json.length, MAGIC.length + 4);
-  const unfinished = `${path}.${process.pid}.part`;
   try {
-    const file = await open(unfinished, 'w', 0o600);
-    try {
-      for (const part of [fixed, json, ...Object.values(rows)]) await file.writeFile(part);
-      await file.sync();
-    } finally {
-      await file.close();
-    }
-    await rename(unfinished, path);
+    await writeWhole(
+      path,
+      async (file) => {
+        for (const part of [fixed, json, ...Object.values(rows)]) await file.writeFile(part);
+      },
+      0o600,
+    );
   } catch (error) {
-    await rm(unfinished, { force: true });
     throw fileError('write', path, error);
   }
 };

@@ -33,6 +33,7 @@ const REASONS: Readonly<Record<string, string>> = {
   ENOSPC: 'no space left on the device',
   EROFS: 'the file system is read-only',
   EISDIR: 'it is a directory',
+  EEXIST: 'a file of this name is there',
 };
 
 /** A refusal of the system as a UserError: `cannot read 'x.gguf': no such file or directory`. */

@@ -3,7 +3,7 @@ import type { UserError } from '../../errors.ts';
 import type { StoredTensor } from '../../graph/weights.ts';
 import type { OpenFile } from './file.ts';
 import type { QuantType } from './quants/quant.ts';
-import { storedTensor, type TensorLayout } from './stored.ts';
+import { type Pack, storedTensor, type TensorLayout } from './stored.ts';
 
 export interface TensorPlace extends TensorLayout {
   /** From the beginning of the file. */
@@ -11,8 +11,12 @@ export interface TensorPlace extends TensorLayout {
 }
 
 /** The tensor at this place; bytes are read when they are asked for. */
-export const tensorAt = (file: OpenFile, place: TensorPlace): StoredTensor =>
-  storedTensor(place, ({ from, to }, rowBytes) => file.read(place.offset + from * rowBytes, (to - from) * rowBytes));
+export const tensorAt = (file: OpenFile, place: TensorPlace, pack?: Pack): StoredTensor =>
+  storedTensor(
+    place,
+    ({ from, to }, rowBytes) => file.read(place.offset + from * rowBytes, (to - from) * rowBytes),
+    pack,
+  );
 
 /**
  * Bytes of a tensor of this shape in ggml's order (`ggml_nbytes`); exact, since no more than `limit` is allowed.

@@ -3,6 +3,7 @@ import { UserError } from '../../errors.ts';
 import type { StoredTensor, WeightSource } from '../../graph/weights.ts';
 import { type Open, type OpenFile, openFile } from './file.ts';
 import { type Header, readHeader } from './header.ts';
+import { createPackers, type Packers } from './packers.ts';
 import { checkPart, checkTensorCount, partCount, partPaths } from './parts.ts';
 import { tensorAt } from './place.ts';
 
@@ -28,7 +29,9 @@ interface Part {
  */
 export const openGguf = async (path: string, open: Open = openFile): Promise<GgufFile> => {
   const opened: Part[] = [];
+  const packers = createPackers();
   const close = async () => {
+    await packers.close();
     await Promise.all(opened.map(({ file }) => file.close()));
   };
   const openPart = async (path: string): Promise<Part> => {
@@ -41,7 +44,7 @@ export const openGguf = async (path: string, open: Open = openFile): Promise<Ggu
     const count = partCount(given.header.metadata);
     const parts = count > 1 ? await openParts(given, count, openPart) : [given];
     const metadata = parts[0]!.header.metadata;
-    const tensors = mergeTensors(parts);
+    const tensors = mergeTensors(parts, packers);
     checkTensorCount(metadata, path, tensors.size);
     return { path, parts: parts.map(({ file }) => file.path), metadata, tensors, close };
   } catch (error) {
@@ -71,14 +74,14 @@ const openParts = async (given: Part, count: number, openPart: (path: string) =>
   return parts;
 };
 
-const mergeTensors = (parts: readonly Part[]): ReadonlyMap<string, StoredTensor> => {
+const mergeTensors = (parts: readonly Part[], { pack }: Packers): ReadonlyMap<string, StoredTensor> => {
   const tensors = new Map<string, StoredTensor>();
   for (const { file, header } of parts) {
     for (const place of header.tensors) {
       if (tensors.has(place.name)) {
         throw new UserError('model', `tensor '${place.name}' of '${file.path}' is in an earlier part too`);
       }
-      tensors.set(place.name, tensorAt(file, place));
+      tensors.set(place.name, tensorAt(file, place, pack));
     }
   }
   return tensors;

@@ -1,5 +1,5 @@
 /** A stored tensor made from a type and a way to get at rows of bytes. */
-import type { RowRange, StoredTensor } from '../../graph/weights.ts';
+import type { BlockQuantized, RowRange, StoredTensor } from '../../graph/weights.ts';
 import type { QuantType } from './quants/quant.ts';
 
 export interface TensorLayout {
@@ -19,10 +19,19 @@ export const rowsOf = ({ name, type, shape }: TensorLayout): { readonly nRow: nu
   return { nRow, rowBytes: (nIn / type.blockSize) * type.blockBytes };
 };
 
+/** Brings blocks of a type into the kernels' order. */
+export type Pack = (type: QuantType, bytes: Uint8Array) => Promise<BlockQuantized>;
+
+const packHere: Pack = async ({ name, blocks }, bytes) => {
+  if (!blocks) throw new TypeError(`blocks of ${name} cannot be packed`);
+  return blocks.pack(bytes);
+};
+
 /** The tensor whose rows `from` up to `to` are the bytes that `readRows` gives. */
 export const storedTensor = (
   layout: TensorLayout,
   readRows: (rows: RowRange, rowBytes: number) => Promise<Uint8Array>,
+  pack = packHere,
 ): StoredTensor => {
   const { name, type, shape } = layout;
   const { nRow, rowBytes } = rowsOf(layout);
@@ -42,5 +51,5 @@ export const storedTensor = (
   const { blocks } = type;
   if (!blocks) return tensor;
   const { bits, blockSize, hasOffsets } = blocks;
-  return { ...tensor, blocks: { bits, blockSize, hasOffsets, pack: async (rows) => blocks.pack(await read(rows)) } };
+  return { ...tensor, blocks: { bits, blockSize, hasOffsets, pack: async (rows) => pack(type, await read(rows)) } };
 };

@@ -1,7 +1,8 @@
 /** GGUF files (version 3) written as a stream: the header first, then each tensor in pieces of a few megabytes. */
-import { type FileHandle, open, rename, rm } from 'node:fs/promises';
+import type { FileHandle } from 'node:fs/promises';
 import { type GGUFTypedMetadata, GGUFValueType, serializeGgufMetadata } from '@huggingface/gguf';
 import type { StoredTensor } from '../../graph/weights.ts';
+import { writeWhole } from '../whole-file.ts';
 import { fileError } from './file.ts';
 import type { TypedMetadata, TypedValue } from './metadata.ts';
 import type { QuantType } from './quants/quant.ts';
@@ -51,20 +52,13 @@ export const writeGguf = async (path: string, { metadata, encoded = [], tensors 
   const layouts = tensors.map(layoutOf);
   const header = headerBytes(metadata, encoded, layouts, alignment);
 
-  const unfinished = `${path}.${process.pid}.part`;
   try {
-    const handle = await open(unfinished, 'w');
-    try {
+    await writeWhole(path, async (handle) => {
       await handle.writeFile(header);
       await pad(handle, header.length, alignment);
       for (const layout of layouts) await writeTensor(handle, layout, alignment);
-      await handle.sync();
-    } finally {
-      await handle.close();
-    }
-    await rename(unfinished, path);
+    });
   } catch (error) {
-    await rm(unfinished, { force: true }).catch(() => undefined); // the first error is the one to tell
     throw isSystemError(error) ? fileError('write', path, error) : error;
   }
 };

@@ -1,6 +1,7 @@
 /** A picture with a map of heat over it, as PNG. */
 import sharp from 'sharp';
 import { fileError } from '../gguf/file.ts';
+import { writeWhole } from '../whole-file.ts';
 import { CHANNELS, type Pixels } from './pixels.ts';
 
 /** Side of what is written, at least. */
@@ -33,10 +34,11 @@ export const writeHeat = async (path: string, picture: Pixels, grid: Float32Arra
     const warm = heatColour(heat[Math.floor(i / CHANNELS)]! / 255, i % CHANNELS);
     return Math.round(colour * (1 - COVER) + warm * COVER);
   });
+  const png = await sharp(out, { raw: { width: side, height: side, channels: CHANNELS } })
+    .png()
+    .toBuffer();
   try {
-    await sharp(out, { raw: { width: side, height: side, channels: CHANNELS } })
-      .png()
-      .toFile(path);
+    await writeWhole(path, (file) => file.writeFile(png));
   } catch (error) {
     throw fileError('write', path, error);
   }

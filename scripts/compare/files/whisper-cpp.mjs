@@ -1,32 +1,20 @@
 /** Writes a model with random weights as whisper.cpp reads it, so that both programs run the same file. */
 import { open } from 'node:fs/promises';
-import { slaneyFilters } from '../../dist/io/audio/mel.js';
-import { floatToHalf } from '../../dist/io/gguf/quants/half.js';
+import { slaneyFilters } from '../../../dist/io/audio/mel.js';
+import { randomTensor } from '../../../dist/io/random.js';
 
 const N_VOCAB = 51_864;
 const N_MELS = 80;
-const F32 = 0;
-const F16 = 1;
+const TYPE_IDS = { f32: 0, f16: 1 };
 
 const i32 = (...values) => Buffer.from(Int32Array.from(values).buffer);
-
-/** xorshift32; between -1 and 1. */
-const randomOf = (seed) => {
-  let x = seed | 1;
-  return () => {
-    x ^= x << 13;
-    x ^= x >>> 17;
-    x ^= x << 5;
-    return (x | 0) / 2 ** 31;
-  };
-};
 
 /** Names, shapes outermost first, and types of all tensors. */
 const tensorsOf = (n, nLayer) => {
   const tensors = [];
-  const add = (name, shape, type = F32) => tensors.push({ name, shape, type });
+  const add = (name, shape, type = 'f32') => tensors.push({ name, shape, type });
   const linear = (name, nOut, nIn, hasBias = true) => {
-    add(`${name}.weight`, [nOut, nIn], F16);
+    add(`${name}.weight`, [nOut, nIn], 'f16');
     if (hasBias) add(`${name}.bias`, [nOut]);
   };
   const norm = (name) => {
@@ -37,13 +25,13 @@ const tensorsOf = (n, nLayer) => {
     for (const part of ['query', 'key', 'value', 'out']) linear(`${name}.${part}`, n, n, part !== 'key');
   };
   add('encoder.positional_embedding', [1500, n]);
-  add('encoder.conv1.weight', [n, N_MELS, 3], F16);
+  add('encoder.conv1.weight', [n, N_MELS, 3], 'f16');
   add('encoder.conv1.bias', [n, 1]);
-  add('encoder.conv2.weight', [n, n, 3], F16);
+  add('encoder.conv2.weight', [n, n, 3], 'f16');
   add('encoder.conv2.bias', [n, 1]);
   norm('encoder.ln_post');
   add('decoder.positional_embedding', [448, n]);
-  add('decoder.token_embedding.weight', [N_VOCAB, n], F16);
+  add('decoder.token_embedding.weight', [N_VOCAB, n], 'f16');
   norm('decoder.ln');
   for (const side of ['encoder', 'decoder']) {
     for (let il = 0; il < nLayer; il++) {
@@ -68,7 +56,7 @@ export const writeWhisper = async (path, { nEmbd, nHead, nLayer }) => {
   await file.writeFile(
     Buffer.concat([
       Buffer.from('lmgg'),
-      i32(N_VOCAB, 1500, nEmbd, nHead, nLayer, 448, nEmbd, nHead, nLayer, N_MELS, F16, N_MELS, 201),
+      i32(N_VOCAB, 1500, nEmbd, nHead, nLayer, 448, nEmbd, nHead, nLayer, N_MELS, TYPE_IDS.f16, N_MELS, 201),
       Buffer.from(slaneyFilters(N_MELS).buffer),
       i32(50_257),
       ...Array.from({ length: 50_257 }, (_, id) => {
@@ -78,14 +66,14 @@ export const writeWhisper = async (path, { nEmbd, nHead, nLayer }) => {
       }),
     ]),
   );
-  for (const [i, { name, shape, type }] of tensorsOf(nEmbd, nLayer).entries()) {
-    const random = randomOf(7919 * (i + 1));
-    const isGain = /(ln|ln_post)\.weight$/.test(name);
-    const size = shape.reduce((a, b) => a * b, 1);
-    const values = Float32Array.from({ length: size }, () => (isGain ? 1 : 0.04 * random()));
-    const bytes = type === F32 ? Buffer.from(values.buffer) : Buffer.from(Uint16Array.from(values, floatToHalf).buffer);
+  for (const tensor of tensorsOf(nEmbd, nLayer)) {
+    const { name, shape, type } = tensor;
     await file.writeFile(
-      Buffer.concat([i32(shape.length, name.length, type, ...shape.toReversed()), Buffer.from(name), bytes]),
+      Buffer.concat([
+        i32(shape.length, name.length, TYPE_IDS[type], ...shape.toReversed()),
+        Buffer.from(name),
+        await randomTensor(tensor).read(),
+      ]),
     );
   }
   await file.close();

@@ -1,6 +1,6 @@
 // Times vit.cpp's own prediction, model and image in memory, as a line of JSON. Built beside vit.cpp's sources:
-//   g++ -O3 -march=native -I VITCPP -I VITCPP/ggml/include -I VITCPP/ggml/include/ggml vit-peer.cpp VITCPP/vit.cpp \
-//       -L LIBS -lggml -Wl,-rpath,LIBS -o vit-peer
+//   g++ -O3 -march=native -I VITCPP -I VITCPP/ggml/include -I VITCPP/ggml/include/ggml vit-cpp.cpp VITCPP/vit.cpp \
+//       -L LIBS -lggml -Wl,-rpath,LIBS -o vit-bench
 #include <sys/resource.h>
 
 #include <cmath>

@@ -1,15 +1,14 @@
 /** llama.cpp through node-llama-cpp, which is no dependency: it is taken from the folder where somebody installed it. */
 import { join, resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
-import { CONTEXT } from './measure.mjs';
 
 /** @param gpu 'vulkan', or false for the CPU */
-export const openPeer = async (folder, file, threads, gpu = false) => {
+export const openNodeLlamaCpp = async ({ folder, file, threads, nCtx, gpu = false }) => {
   const entry = join(resolve(folder), 'node_modules', 'node-llama-cpp', 'dist', 'index.js');
   const { getLlama } = await import(pathToFileURL(entry).href);
   const llama = await getLlama({ gpu, build: 'never', logLevel: 'error', maxThreads: threads });
   const model = await llama.loadModel({ modelPath: file });
-  const context = await model.createContext({ contextSize: CONTEXT, batchSize: 512, threads });
+  const context = await model.createContext({ contextSize: nCtx, batchSize: 512, threads });
   const sequence = context.getSequence({ contextShift: { size: 1 } });
   const greedily = { generateNext: { token: true, options: { temperature: 0 } } };
   return {
