@@ -7,8 +7,8 @@
  */
 import { text } from 'node:stream/consumers';
 import { parseArgs } from 'node:util';
-import { openText } from '../dist/commands/open.js';
-import { createWriter } from '../dist/commands/writer.js';
+import { openText } from '../dist/commands/text/open.js';
+import { createWriter } from '../dist/commands/text/writer.js';
 import { chatTemplate, encodeChat, findChatTemplate } from '../dist/io/text/chat.js';
 import { defaultSampling } from '../dist/models/sampling.js';
 

@@ -3,10 +3,10 @@
  * Build first: npm run build; then: node scripts/soak-opens.mjs 500
  */
 import { fileURLToPath } from 'node:url';
-import { openText } from '../dist/commands/open.js';
 import { onProcessor } from '../dist/commands/placement.js';
-import { openImageModel } from '../dist/commands/vit-model.js';
-import { openSpeech } from '../dist/commands/whisper-open.js';
+import { openText } from '../dist/commands/text/open.js';
+import { openImageModel } from '../dist/commands/vit/model.js';
+import { openSpeech } from '../dist/commands/whisper/open.js';
 
 const [count = '500'] = process.argv.slice(2);
 const demo = (name) => fileURLToPath(new URL(`../demo/${name}`, import.meta.url));

@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import { describe, expect, it } from 'vitest';
-import { bothSides } from '../src/commands/whisper-sound.ts';
+import { bothSides } from '../src/commands/whisper/sound.ts';
 import { logMel, melBank, slaneyFilters } from '../src/io/audio/mel.ts';
 import { MelWindows, measure } from '../src/io/audio/mel-windows.ts';
 import type { PcmFormat, SampleFormat } from '../src/io/audio/pcm.ts';

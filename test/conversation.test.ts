@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { Conversation } from '../src/commands/chat/conversation.ts';
 import { runSlash } from '../src/commands/chat/slash.ts';
-import type { Listener, Writer } from '../src/commands/writer.ts';
+import type { Listener, Writer } from '../src/commands/text/writer.ts';
 import { chatTemplate } from '../src/io/text/chat.ts';
 import type { Tokenizer } from '../src/io/text/tokenizer.ts';
 import { scratch } from './fixtures.ts';

@@ -3,7 +3,7 @@ import { createHash } from 'node:crypto';
 import { statSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
-import { withGguf } from '../src/commands/open.ts';
+import { withGguf } from '../src/commands/text/open.ts';
 import { chatTemplate, encodeChat, findChatTemplate } from '../src/io/text/chat.ts';
 import { thoughtSplitter } from '../src/io/text/thoughts.ts';
 import type { Tokenizer } from '../src/io/text/tokenizer.ts';

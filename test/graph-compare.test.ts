@@ -2,7 +2,7 @@
 import { join } from 'node:path';
 import { JSDOM } from 'jsdom';
 import { describe, expect, it } from 'vitest';
-import { comparison } from '../src/commands/graph-compare.ts';
+import { comparison } from '../src/commands/graph/compare.ts';
 import type { Comparison } from '../src/graph/print/compare.ts';
 import { diffViews, isEmpty, mergedView, printDiff } from '../src/graph/print/diff.ts';
 import { folded, repeatsCollapsed } from '../src/graph/print/filter.ts';

@@ -1,6 +1,6 @@
 /** Costs and memory of graphs against counts by hand. */
 import { describe, expect, it } from 'vitest';
-import type { GraphWish } from '../src/commands/graph-model.ts';
+import type { GraphWish } from '../src/commands/graph/model.ts';
 import { costRows, costTotal, printCost, quantity } from '../src/graph/print/cost.ts';
 import { folded, repeatsCollapsed } from '../src/graph/print/filter.ts';
 import { memoryOf } from '../src/graph/print/liveness.ts';

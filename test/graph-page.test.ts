@@ -6,7 +6,7 @@ import { pathToFileURL } from 'node:url';
 import type { Browser, Page } from 'playwright-core';
 import { chromium } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { pictured } from '../src/commands/graph-output.ts';
+import { pictured } from '../src/commands/graph/output.ts';
 import { viewOf } from '../src/graph/print/view.ts';
 import { scratch } from './fixtures.ts';
 import { graphFor } from './graph-models.ts';

@@ -1,9 +1,9 @@
 /** Every tensor of a run against llama.cpp's own recording of the same run: names, operations, values. */
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
-import { inputsFor, tokenInputs } from '../src/commands/graph-inputs.ts';
-import { chooseGraph, withSource } from '../src/commands/graph-model.ts';
-import { computeAll, valuesText } from '../src/commands/graph-values.ts';
+import { inputsFor, tokenInputs } from '../src/commands/graph/inputs.ts';
+import { chooseGraph, withSource } from '../src/commands/graph/model.ts';
+import { computeAll, valuesText } from '../src/commands/graph/values.ts';
 import { llamaNames } from '../src/graph/print/llama-names.ts';
 import { printValues } from '../src/graph/print/values.ts';
 import { fixture } from './fixtures.ts';

@@ -1,6 +1,6 @@
 /** Products of 8-bit integers: when image models take them by themselves, and that they are right on any processor. */
 import { describe, expect, it } from 'vitest';
-import { imageCompute, imageMemory } from '../src/commands/vit-model.ts';
+import { imageCompute, imageMemory } from '../src/commands/vit/model.ts';
 import type { Device } from '../src/graph/device/device.ts';
 import { multipliesInt8 } from '../src/graph/device/int8.ts';
 import { inventModel } from '../src/io/invented.ts';

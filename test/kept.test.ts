@@ -21,7 +21,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
-import { buildDecoder, withGguf } from '../src/commands/open.ts';
+import { buildDecoder, withGguf } from '../src/commands/text/open.ts';
 import type { Keeping, KeptProgram } from '../src/graph/device/kept.ts';
 import { findKept, keyOf, listKept, programsFolder } from '../src/graph/device/kept.ts';
 import type { Packing } from '../src/graph/device/pack.ts';

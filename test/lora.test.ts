@@ -2,8 +2,8 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { openAdapters, parseAdapter } from '../src/commands/adapters.ts';
-import { buildDecoder, withGguf } from '../src/commands/open.ts';
+import { openAdapters, parseAdapter } from '../src/commands/text/adapters.ts';
+import { buildDecoder, withGguf } from '../src/commands/text/open.ts';
 import type { Device } from '../src/graph/device/device.ts';
 import { openSession } from '../src/graph/device/session.ts';
 import { lower } from '../src/graph/lower/lower.ts';

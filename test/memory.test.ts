@@ -2,9 +2,9 @@
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { expectFit, type MemoryPlan, machineMemory, memoryJson, memoryText } from '../src/commands/memory.ts';
-import { textMemory, withGguf } from '../src/commands/open.ts';
-import { imageMemory } from '../src/commands/vit-model.ts';
-import { speechMemory } from '../src/commands/whisper-open.ts';
+import { textMemory, withGguf } from '../src/commands/text/open.ts';
+import { imageMemory } from '../src/commands/vit/model.ts';
+import { speechMemory } from '../src/commands/whisper/open.ts';
 import type { Device } from '../src/graph/device/device.ts';
 import { openVit } from '../src/io/vit/open.ts';
 import { openWhisper } from '../src/io/whisper/open.ts';

@@ -1,6 +1,7 @@
 /** How tests open models: on the processor, by one thread, as the file says, and nothing is kept or told. */
-import type { OpenOptions } from '../src/commands/open.ts';
+
 import type { PlacementOptions } from '../src/commands/placement.ts';
+import type { OpenOptions } from '../src/commands/text/open.ts';
 
 export const onProcessor = {
   wish: { kind: 'named', provider: 'cpu', index: 0 },

@@ -1,8 +1,8 @@
 /** Positions stretched by flags: which keys go before the file's, and what the model makes of them. */
 import { describe, expect, it } from 'vitest';
 import { normaliseArguments, parseArguments } from '../src/commands/arguments.ts';
-import { llamaOptions } from '../src/commands/llama-options.ts';
-import { ropeOverrides } from '../src/commands/rope-flags.ts';
+import { llamaOptions } from '../src/commands/text/options.ts';
+import { ropeOverrides } from '../src/commands/text/rope-flags.ts';
 import { Hparams } from '../src/graph/hparams.ts';
 import { ropeFrequencies } from '../src/graph/ops/rope-table.ts';
 import type { MetadataValue } from '../src/graph/weights.ts';

@@ -1,8 +1,8 @@
 /** Sampling flags, the file's own choice, and llama.cpp's defaults: which goes before which. */
 import { describe, expect, it } from 'vitest';
 import { normaliseArguments, parseArguments } from '../src/commands/arguments.ts';
-import { llamaOptions } from '../src/commands/llama-options.ts';
-import { samplingOptions } from '../src/commands/sampling.ts';
+import { llamaOptions } from '../src/commands/text/options.ts';
+import { samplingOptions } from '../src/commands/text/sampling.ts';
 import type { MetadataValue } from '../src/graph/weights.ts';
 import { readTokenizer } from '../src/io/text/tokenizer.ts';
 import { defaultSampling } from '../src/models/sampling.ts';

@@ -1,6 +1,6 @@
 /** `grafo deepseek`: writes text with DeepSeek's models, from the first to R1 and what was distilled from it. */
 import { command } from './command.ts';
-import { llamaOptions } from './llama-options.ts';
+import { llamaOptions } from './text/options.ts';
 
 /** `grafo deepseek`. */
 export const deepseekCommand = command({
@@ -13,5 +13,5 @@ export const deepseekCommand = command({
     ['grafo deepseek -m v2.gguf --mla expand', 'keys and values of every head in the cache'],
     ['grafo deepseek -m v2.gguf --override-kv deepseek2.expert_used_count=int:4', 'fewer experts'],
   ],
-  run: async (flags) => (await import('./text.ts')).runText(flags, 'deepseek'),
+  run: async (flags) => (await import('./text/run.ts')).runText(flags, 'deepseek'),
 });

@@ -9,17 +9,17 @@ import type { View } from '../graph/print/view.ts';
 import { viewOf } from '../graph/print/view.ts';
 import type { WeightSource } from '../graph/weights.ts';
 import { command } from './command.ts';
-import { comparison, flagsWith } from './graph-compare.ts';
-import { inputsFor } from './graph-inputs.ts';
-import { measured, measuredParts } from './graph-measures.ts';
-import { chooseGraph, withSource } from './graph-model.ts';
-import type { Format, GraphFlags } from './graph-options.ts';
-import { graphOptions } from './graph-options.ts';
-import type { ViewFormat } from './graph-output.ts';
-import { formatOf, pictured, writeOutput } from './graph-output.ts';
-import { profilePart, profileTitle } from './graph-profile.ts';
-import { onnxOf, viewAtStage } from './graph-stage.ts';
-import { valuesText } from './graph-values.ts';
+import { comparison, flagsWith } from './graph/compare.ts';
+import { inputsFor } from './graph/inputs.ts';
+import { measured, measuredParts } from './graph/measures.ts';
+import { chooseGraph, withSource } from './graph/model.ts';
+import type { Format, GraphFlags } from './graph/options.ts';
+import { graphOptions } from './graph/options.ts';
+import type { ViewFormat } from './graph/output.ts';
+import { formatOf, pictured, writeOutput } from './graph/output.ts';
+import { profilePart, profileTitle } from './graph/profile.ts';
+import { onnxOf, viewAtStage } from './graph/stage.ts';
+import { valuesText } from './graph/values.ts';
 
 /** `grafo graph-dump`. */
 export const graphDumpCommand = command({

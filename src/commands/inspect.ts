@@ -9,11 +9,11 @@ import type { MemoryPlan } from './memory.ts';
 import { memoryJson, memoryText } from './memory.ts';
 import type { NamedModel } from './model-source.ts';
 import { openHeader } from './model-source.ts';
-import { archOf, textMemory } from './open.ts';
 import { deviceOptions, hubOptions, physicalCores } from './options.ts';
 import { noticeUnless, write } from './terminal.ts';
-import { imageMemory } from './vit-model.ts';
-import { speechMemory } from './whisper-open.ts';
+import { archOf, textMemory } from './text/open.ts';
+import { imageMemory } from './vit/model.ts';
+import { speechMemory } from './whisper/open.ts';
 
 const { device, compute } = deviceOptions;
 

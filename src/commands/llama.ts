@@ -1,6 +1,6 @@
 /** `grafo llama`: writes text with LLaMA and what is built like it. */
 import { command } from './command.ts';
-import { llamaOptions } from './llama-options.ts';
+import { llamaOptions } from './text/options.ts';
 
 /** `grafo llama`. */
 export const llamaCommand = command({
@@ -15,5 +15,5 @@ export const llamaCommand = command({
     ['grafo llama --list-devices', 'what this machine can run on'],
   ],
   // Read when there is work to do: the help and a mistyped flag need none of it.
-  run: async (flags) => (await import('./text.ts')).runText(flags, 'llama'),
+  run: async (flags) => (await import('./text/run.ts')).runText(flags, 'llama'),
 });

@@ -18,19 +18,19 @@ import { modelPath } from './model-source.ts';
 import { placementOf } from './placement.ts';
 import { expectNoStdin, tasksToDo } from './share.ts';
 import { noticeUnless, onClosedPipe, progressLine, write } from './terminal.ts';
-import { convertModel } from './vit-convert.ts';
-import { Accuracy, accuracyText, labelledImages } from './vit-eval.ts';
-import type { ImageTask, Prepared } from './vit-images.ts';
-import { findImages, preparedBatches } from './vit-images.ts';
-import { labelsFor } from './vit-labels.ts';
-import type { ImageModel, OpenVitOptions } from './vit-model.ts';
-import { imageMemory, openImageModel } from './vit-model.ts';
-import type { VitFlags } from './vit-options.ts';
-import { vitOptions } from './vit-options.ts';
-import type { Recipe } from './vit-preprocessing.ts';
-import { recipeFor } from './vit-preprocessing.ts';
-import { heading, imageJson, imageLines, reportOptionsOf } from './vit-report.ts';
-import { createStopwatch } from './vit-timings.ts';
+import { convertModel } from './vit/convert.ts';
+import { Accuracy, accuracyText, labelledImages } from './vit/eval.ts';
+import type { ImageTask, Prepared } from './vit/images.ts';
+import { findImages, preparedBatches } from './vit/images.ts';
+import { labelsFor } from './vit/labels.ts';
+import type { ImageModel, OpenVitOptions } from './vit/model.ts';
+import { imageMemory, openImageModel } from './vit/model.ts';
+import type { VitFlags } from './vit/options.ts';
+import { vitOptions } from './vit/options.ts';
+import type { Recipe } from './vit/preprocessing.ts';
+import { recipeFor } from './vit/preprocessing.ts';
+import { heading, imageJson, imageLines, reportOptionsOf } from './vit/report.ts';
+import { createStopwatch } from './vit/timings.ts';
 
 /** `grafo vit`. */
 export const vitCommand = command({

@@ -13,21 +13,21 @@ import { modelPath } from './model-source.ts';
 import { onProcessor, placementOf } from './placement.ts';
 import { expectNoStdin, tasksToDo } from './share.ts';
 import { noticeUnless, onClosedPipe, progressLine, write } from './terminal.ts';
-import { convertSpeechModel } from './whisper-convert.ts';
-import type { Input } from './whisper-inputs.ts';
-import { findInputs } from './whisper-inputs.ts';
-import type { OpenSpeechOptions, SpeechModelFile } from './whisper-open.ts';
-import { openSpeech, speechMemory } from './whisper-open.ts';
-import type { WhisperFlags } from './whisper-options.ts';
-import { whisperOptions } from './whisper-options.ts';
-import { checkOutputs, writeOutputs } from './whisper-outputs.ts';
-import { createProgress } from './whisper-progress.ts';
-import type { Opened } from './whisper-recording.ts';
-import { knowsNoTimestamps, openTranscription } from './whisper-recording.ts';
-import { describeJob, describeLanguages, describeModel } from './whisper-report.ts';
-import { createStopwatch, speechTimings, speechTimingsJson } from './whisper-timings.ts';
-import type { VoiceDetector } from './whisper-vad.ts';
-import { openDetector } from './whisper-vad.ts';
+import { convertSpeechModel } from './whisper/convert.ts';
+import type { Input } from './whisper/inputs.ts';
+import { findInputs } from './whisper/inputs.ts';
+import type { OpenSpeechOptions, SpeechModelFile } from './whisper/open.ts';
+import { openSpeech, speechMemory } from './whisper/open.ts';
+import type { WhisperFlags } from './whisper/options.ts';
+import { whisperOptions } from './whisper/options.ts';
+import { checkOutputs, writeOutputs } from './whisper/outputs.ts';
+import { createProgress } from './whisper/progress.ts';
+import type { Opened } from './whisper/recording.ts';
+import { knowsNoTimestamps, openTranscription } from './whisper/recording.ts';
+import { describeJob, describeLanguages, describeModel } from './whisper/report.ts';
+import { createStopwatch, speechTimings, speechTimingsJson } from './whisper/timings.ts';
+import type { VoiceDetector } from './whisper/vad.ts';
+import { openDetector } from './whisper/vad.ts';
 
 /** `grafo whisper`. */
 export const whisperCommand = command({

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { Conversation } from '../../src/commands/chat/conversation.ts';
-import { withGguf } from '../../src/commands/open.ts';
-import type { Written } from '../../src/commands/writer.ts';
+import { withGguf } from '../../src/commands/text/open.ts';
+import type { Written } from '../../src/commands/text/writer.ts';
 import type { TensorToWrite } from '../../src/io/gguf/writer.ts';
 import { chatTemplate } from '../../src/io/text/chat.ts';
 import { readTokenizer } from '../../src/io/text/tokenizer.ts';

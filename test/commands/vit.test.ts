@@ -4,7 +4,7 @@ import { copyFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import sharp from 'sharp';
 import { beforeAll, describe, expect, it } from 'vitest';
-import { createStopwatch } from '../../src/commands/vit-timings.ts';
+import { createStopwatch } from '../../src/commands/vit/timings.ts';
 import { openGguf } from '../../src/io/gguf/reader.ts';
 import { fixture, scratch } from '../fixtures.ts';
 import { sharedData } from '../shared-data.ts';

@@ -1,7 +1,7 @@
 /** Decoders of model files for the tests, through the same doors as the commands. Build first: npm run build. */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { buildDecoder, withGguf } from '../../src/commands/open.ts';
+import { buildDecoder, withGguf } from '../../src/commands/text/open.ts';
 import type { Device } from '../../src/graph/device/device.ts';
 import { openSession } from '../../src/graph/device/session.ts';
 import { lower } from '../../src/graph/lower/lower.ts';

@@ -1,6 +1,6 @@
 /** Published models, built from what their headers say: every weight is used once, and they add up to the size on record. */
 import { describe, expect, it } from 'vitest';
-import { buildDecoder } from '../../src/commands/open.ts';
+import { buildDecoder } from '../../src/commands/text/open.ts';
 import { WEIGHT } from '../../src/graph/ops/leaves.ts';
 import type { MetadataValue, StoredTensor, WeightRef, WeightSource } from '../../src/graph/weights.ts';
 

@@ -1,9 +1,9 @@
 /** Guessing ahead with real models: whatever is guessed, asked and kept, the tokens are those of plain decoding. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import type { TextModelFile } from '../../src/commands/open.ts';
-import { openText } from '../../src/commands/open.ts';
-import type { Listener, Writer, WriterOptions, Written } from '../../src/commands/writer.ts';
-import { createWriter } from '../../src/commands/writer.ts';
+import type { TextModelFile } from '../../src/commands/text/open.ts';
+import { openText } from '../../src/commands/text/open.ts';
+import type { Listener, Writer, WriterOptions, Written } from '../../src/commands/text/writer.ts';
+import { createWriter } from '../../src/commands/text/writer.ts';
 import { defaultSampling } from '../../src/models/sampling.ts';
 import { fixture, scratch } from '../fixtures.ts';
 import { asText } from '../open-options.ts';

@@ -1,7 +1,7 @@
 /** grafo as its users get it: a file on disk, the engine in its worker, defaults but for what is compared. */
-import { openText, withGguf } from '../../../dist/commands/open.js';
-import { openImageModel } from '../../../dist/commands/vit-model.js';
-import { openSpeech } from '../../../dist/commands/whisper-open.js';
+import { openText, withGguf } from '../../../dist/commands/text/open.js';
+import { openImageModel } from '../../../dist/commands/vit/model.js';
+import { openSpeech } from '../../../dist/commands/whisper/open.js';
 import { familiesOf } from '../../../dist/models/index.js';
 
 const placement = (threads, compute, notice = () => {}) => ({

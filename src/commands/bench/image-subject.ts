@@ -5,7 +5,7 @@ import { cost } from '../../graph/graph.ts';
 import { createClassifier } from '../../models/classifier.ts';
 import { vit } from '../../models/vit.ts';
 import { runSizes } from '../run-sizes.ts';
-import { imageCompute, readVit } from '../vit-model.ts';
+import { imageCompute, readVit } from '../vit/model.ts';
 import type { ImageTest } from './cases.ts';
 import type { LoadOptions } from './load.ts';
 import { fetchedBytes, loadParts } from './load.ts';

@@ -6,7 +6,7 @@ import { openModelFile } from '../../io/model-file.ts';
 import type { Family } from '../../models/index.ts';
 import { anyModel } from '../../models/index.ts';
 import { type ModelWish, modelPath } from '../model-source.ts';
-import { archOf } from '../open.ts';
+import { archOf } from '../text/open.ts';
 import { shapedModel } from './shape.ts';
 
 /** What a command line names: a file, or a shape. */

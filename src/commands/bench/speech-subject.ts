@@ -11,11 +11,11 @@ import { createSpeechModel, encodeBy } from '../../models/transcribe/speech-mode
 import { whisper } from '../../models/whisper.ts';
 import { normaliseArguments, parseArguments } from '../arguments.ts';
 import { runSizes } from '../run-sizes.ts';
-import type { SpeechModelFile } from '../whisper-open.ts';
-import { openSpeech, takesFusedKernels } from '../whisper-open.ts';
-import { whisperOptions } from '../whisper-options.ts';
-import { openTranscription } from '../whisper-recording.ts';
-import { createStopwatch } from '../whisper-timings.ts';
+import type { SpeechModelFile } from '../whisper/open.ts';
+import { openSpeech, takesFusedKernels } from '../whisper/open.ts';
+import { whisperOptions } from '../whisper/options.ts';
+import { openTranscription } from '../whisper/recording.ts';
+import { createStopwatch } from '../whisper/timings.ts';
 import type { RecordingTest, SpeechTest } from './cases.ts';
 import { noise } from './image-subject.ts';
 import type { LoadOptions, Part } from './load.ts';

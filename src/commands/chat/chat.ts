@@ -1,6 +1,6 @@
 /** What both ways to chat have in common: a drawn screen, and plain lines. */
 import type { Interrupts } from '../interrupts.ts';
-import type { Listener, Written } from '../writer.ts';
+import type { Listener, Written } from '../text/writer.ts';
 import type { SlashContext } from './slash.ts';
 
 export interface Chat extends SlashContext {

@@ -4,7 +4,7 @@ import type { ChatMessage, ChatTemplate } from '../../io/text/chat.ts';
 import { encodeChat } from '../../io/text/chat.ts';
 import { isMessages } from '../../io/text/messages.ts';
 import type { Tokenizer } from '../../io/text/tokenizer.ts';
-import type { Listener, Writer, Written } from '../writer.ts';
+import type { Listener, Writer, Written } from '../text/writer.ts';
 
 export type History = readonly ChatMessage[];
 

@@ -1,6 +1,6 @@
 /** A conversation on a drawn screen: messages in, answers and outcomes of commands out. */
 import { messageOf, UserError } from '../../errors.ts';
-import type { Written } from '../writer.ts';
+import type { Written } from '../text/writer.ts';
 import type { Ask, Chat } from './chat.ts';
 import { clipboardSequence } from './clipboard.ts';
 import { editorWith } from './editor.ts';

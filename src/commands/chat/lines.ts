@@ -4,7 +4,7 @@ import { messageOf, UserError } from '../../errors.ts';
 import type { Piece } from '../../io/text/thoughts.ts';
 import type { Interrupts } from '../interrupts.ts';
 import { write } from '../terminal.ts';
-import type { Written } from '../writer.ts';
+import type { Written } from '../text/writer.ts';
 import type { Ask, Chat } from './chat.ts';
 import { goesOn, messageOfLines } from './chat.ts';
 import { clipboardSequence } from './clipboard.ts';

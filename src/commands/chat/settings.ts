@@ -1,7 +1,7 @@
 /** The flags that choose tokens, as a chat shows and changes them while it goes on. */
 import { normaliseArguments, parseArguments } from '../arguments.ts';
-import type { LlamaFlags } from '../llama-options.ts';
-import { samplingFlags } from '../llama-options.ts';
+import type { LlamaFlags } from '../text/options.ts';
+import { samplingFlags } from '../text/options.ts';
 import type { SlashContext } from './slash.ts';
 
 /** @param apply is given all flags after every change */

@@ -1,0 +1,50 @@
+/** What classes are called: by a file of the user's, by the model's own list, else by number. */
+import { readFile } from 'node:fs/promises';
+import { UserError } from '../../errors.ts';
+import type { MetadataValue } from '../../graph/weights.ts';
+import { fileError } from '../../io/gguf/file.ts';
+
+/** A label for each of `nClass` classes. */
+export const labelsFor = async (
+  path: string | undefined,
+  metadata: ReadonlyMap<string, MetadataValue>,
+  nClass: number,
+): Promise<readonly string[]> => {
+  const own = metadata.get('vit.classifier.output_labels');
+  const named = path === undefined ? (Array.isArray(own) ? own.map(String) : []) : await readLabels(path);
+  if (path !== undefined && named.length !== nClass)
+    throw new UserError('usage', `'${path}' names ${named.length} classes, the model has ${nClass}`);
+  return Array.from({ length: nClass }, (_, i) => named[i] ?? `LABEL_${i}`);
+};
+
+const readLabels = async (path: string): Promise<readonly string[]> => {
+  const text = await readFile(path, 'utf8').catch((error: unknown) => {
+    throw fileError('read', path, error);
+  });
+  return /^\s*[[{]/.test(text)
+    ? labelsOfJson(path, text)
+    : text
+        .split(/\r?\n/)
+        .map((line) => line.trim())
+        .filter((line) => line !== '');
+};
+
+/** A list, an object by class number, or a config.json with `id2label`. */
+const labelsOfJson = (path: string, text: string): readonly string[] => {
+  const wrong = () => new UserError('usage', `'${path}' is no list of labels: expected a JSON list or {"0": "..."}`);
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch {
+    throw wrong();
+  }
+  const inner = isObject(value) && isObject(value.id2label) ? value.id2label : value;
+  if (Array.isArray(inner)) return inner.map(String);
+  if (!isObject(inner) || !Object.keys(inner).every((key) => /^\d+$/.test(key))) throw wrong();
+  const labels: string[] = [];
+  for (const [id, label] of Object.entries(inner)) labels[Number(id)] = String(label);
+  return Array.from(labels, (label, i) => label ?? `LABEL_${i}`);
+};
+
+const isObject = (value: unknown): value is Readonly<Record<string, unknown>> =>
+  typeof value === 'object' && value !== null && !Array.isArray(value);
