@@ -1,4 +1,6 @@
 /** Ctrl-C, requests to terminate, and readers that have gone: what they stop, and the exit code they leave. */
+import { Interrupted } from '../models/decoder.ts';
+import { onClosedPipe } from './terminal.ts';
 
 const PRESSED = 130; // 128 + SIGINT
 const TERMINATED = 143; // 128 + SIGTERM
@@ -69,3 +71,17 @@ export class Interrupts {
 
   readonly #terminate = (): void => this.end(TERMINATED);
 }
+
+/** Does work that all of these may stop. @returns its exit code, or theirs where it was stopped by Interrupted */
+export const interruptible = async (work: (interrupts: Interrupts) => Promise<number>): Promise<number> => {
+  const interrupts = new Interrupts();
+  onClosedPipe(() => interrupts.end(0));
+  try {
+    return await work(interrupts);
+  } catch (error) {
+    if (error instanceof Interrupted) return interrupts.exitCode;
+    throw error;
+  } finally {
+    interrupts.dispose();
+  }
+};

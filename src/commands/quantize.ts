@@ -14,7 +14,7 @@ import { type GgufContent, type TensorToWrite, writeGguf } from '../io/gguf/writ
 import type { ModelFile } from '../io/model-file.ts';
 import { Interrupted } from '../models/decoder.ts';
 import { command, optionGroup } from './command.ts';
-import { Interrupts } from './interrupts.ts';
+import { interruptible } from './interrupts.ts';
 import { modelPath, openHeader } from './model-source.ts';
 import { hubOptions, physicalCores } from './options.ts';
 import { noticeUnless, progressLine, write } from './terminal.ts';
@@ -49,40 +49,35 @@ export const quantizeCommand = command({
     const wish = { ...hub, quiet, model: from };
     if (isDry) return dryRun(await openHeader(wish, 'llama', noticeUnless(quiet)), to, mixture, pure);
     const path = await modelPath(wish, 'llama', noticeUnless(quiet));
-    const interrupts = new Interrupts();
-    const bar = progressLine('quantising');
-    const file = await openGguf(path);
-    const encoders = openEncoders(threads ?? physicalCores());
-    try {
-      await refuseSameFile(file, to);
-      const stored = [...file.tensors.values()];
-      const types = typesIn(file, mixture, pure);
-      const typeOf = (tensor: StoredTensor) => types.get(tensor.name) ?? tensor.type;
-      const nValue = stored.reduce((sum, tensor) => sum + nValueOf(tensor), 0);
-      let done = 0;
-      const written = (n: number): void => {
-        done += n;
-        if (!quiet) bar.update(done, nValue);
-      };
-      const tensors = stored.map((tensor) =>
-        reencoded(tensor, typeOf(tensor), { encoders, signal: interrupts.signal, written }),
-      );
-      await writeGguf(to, { ...(await keysFor(mixture, file)), tensors });
-      bar.end();
-      if (!quiet && stored.some((tensor) => typeOf(tensor) !== tensor.type && !PLAIN.includes(tensor.type)))
-        process.stderr.write('weights that were quantised before have not got back what they lost then\n');
-      const { size } = await stat(to);
-      await write(`${to}: ${mixture.name}, ${size} bytes, ${((8 * size) / nValue).toFixed(2)} bits a weight\n`);
-      return 0;
-    } catch (error) {
-      if (error instanceof Interrupted) return interrupts.exitCode;
-      throw error;
-    } finally {
-      bar.end();
-      interrupts.dispose();
-      await encoders.close();
-      await file.close();
-    }
+    return interruptible(async ({ signal }) => {
+      const bar = progressLine('quantising');
+      const file = await openGguf(path);
+      const encoders = openEncoders(threads ?? physicalCores());
+      try {
+        await refuseSameFile(file, to);
+        const stored = [...file.tensors.values()];
+        const types = typesIn(file, mixture, pure);
+        const typeOf = (tensor: StoredTensor) => types.get(tensor.name) ?? tensor.type;
+        const nValue = stored.reduce((sum, tensor) => sum + nValueOf(tensor), 0);
+        let done = 0;
+        const written = (n: number): void => {
+          done += n;
+          if (!quiet) bar.update(done, nValue);
+        };
+        const tensors = stored.map((tensor) => reencoded(tensor, typeOf(tensor), { encoders, signal, written }));
+        await writeGguf(to, { ...(await keysFor(mixture, file)), tensors });
+        bar.end();
+        if (!quiet && stored.some((tensor) => typeOf(tensor) !== tensor.type && !PLAIN.includes(tensor.type)))
+          process.stderr.write('weights that were quantised before have not got back what they lost then\n');
+        const { size } = await stat(to);
+        await write(`${to}: ${mixture.name}, ${size} bytes, ${((8 * size) / nValue).toFixed(2)} bits a weight\n`);
+        return 0;
+      } finally {
+        bar.end();
+        await encoders.close();
+        await file.close();
+      }
+    });
   },
 });
 

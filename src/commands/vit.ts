@@ -13,11 +13,12 @@ import { attentionRollout } from '../models/rollout.ts';
 import { command } from './command.ts';
 import { printDevices } from './devices.ts';
 import { dryRun } from './dry-run.ts';
-import { Interrupts } from './interrupts.ts';
+import type { Interrupts } from './interrupts.ts';
+import { interruptible } from './interrupts.ts';
 import { modelPath } from './model-source.ts';
 import { placementOf } from './placement.ts';
 import { expectNoStdin, tasksToDo } from './share.ts';
-import { noticeUnless, onClosedPipe, progressLine, write } from './terminal.ts';
+import { noticeUnless, progressLine, write } from './terminal.ts';
 import { convertModel } from './vit/convert.ts';
 import { Accuracy, accuracyText, labelledImages } from './vit/eval.ts';
 import type { ImageTask, Prepared } from './vit/images.ts';
@@ -69,21 +70,19 @@ export const vitCommand = command({
     if (asked?.length === 0) return 0;
 
     const path = await modelPath(flags, 'vit', noticeUnless(flags.quiet));
-    const interrupts = new Interrupts();
-    onClosedPipe(() => interrupts.end(0));
-    let model: ImageModel | undefined;
-    try {
-      model = await openModel(path, flags);
-      if (model.nClass === 0 && !flags.embeddings)
-        throw new UserError('model', `'${path}' has no classifier`, '--embeddings gives what it sees');
-      const labels = await labelsFor(flags.labels, model.metadata, model.nClass);
-      const recipe = recipeFor(flags, model.metadata, model.classifier.imageSize);
-      const job: Job = { flags, model, labels, recipe, interrupts };
-      return asked ? await classifyAll(job, asked) : await evaluate(job, flags.eval ?? '');
-    } finally {
-      interrupts.dispose();
-      await model?.close();
-    }
+    return interruptible(async (interrupts) => {
+      const model = await openModel(path, flags);
+      try {
+        if (model.nClass === 0 && !flags.embeddings)
+          throw new UserError('model', `'${path}' has no classifier`, '--embeddings gives what it sees');
+        const labels = await labelsFor(flags.labels, model.metadata, model.nClass);
+        const recipe = recipeFor(flags, model.metadata, model.classifier.imageSize);
+        const job: Job = { flags, model, labels, recipe, interrupts };
+        return asked ? await classifyAll(job, asked) : await evaluate(job, flags.eval ?? '');
+      } finally {
+        await model.close();
+      }
+    });
   },
 });
 

@@ -8,11 +8,12 @@ import { Interrupted } from '../models/decoder.ts';
 import { command } from './command.ts';
 import { printDevices } from './devices.ts';
 import { dryRun } from './dry-run.ts';
-import { Interrupts } from './interrupts.ts';
+import type { Interrupts } from './interrupts.ts';
+import { interruptible } from './interrupts.ts';
 import { modelPath } from './model-source.ts';
 import { onProcessor, placementOf } from './placement.ts';
 import { expectNoStdin, tasksToDo } from './share.ts';
-import { noticeUnless, onClosedPipe, progressLine, write } from './terminal.ts';
+import { noticeUnless, progressLine, write } from './terminal.ts';
 import { convertSpeechModel } from './whisper/convert.ts';
 import type { Input } from './whisper/inputs.ts';
 import { findInputs } from './whisper/inputs.ts';
@@ -65,23 +66,18 @@ export const whisperCommand = command({
     if (inputs.length === 0) return 0;
 
     const path = await modelPath(flags, 'whisper', notice);
-    const interrupts = new Interrupts();
-    onClosedPipe(() => interrupts.end(0));
-    let file: SpeechModelFile | undefined;
-    let detector: VoiceDetector | undefined;
-    try {
-      detector = await openDetector(flags, notice);
-      file = await openModel(path, flags, interrupts.signal, notice);
-      const job = { flags, file, modelPath: path, interrupts, notice, ...(detector && { detector }) };
-      return await transcribeAll(job, inputs);
-    } catch (error) {
-      if (error instanceof Interrupted) return interrupts.exitCode;
-      throw error;
-    } finally {
-      interrupts.dispose();
-      await detector?.close();
-      await file?.close();
-    }
+    return interruptible(async (interrupts) => {
+      const detector = await openDetector(flags, notice);
+      let file: SpeechModelFile | undefined;
+      try {
+        file = await openModel(path, flags, interrupts.signal, notice);
+        const job = { flags, file, modelPath: path, interrupts, notice, ...(detector && { detector }) };
+        return await transcribeAll(job, inputs);
+      } finally {
+        await detector?.close();
+        await file?.close();
+      }
+    });
   },
 });
 

@@ -7,10 +7,10 @@ import { Interrupted } from '../../models/decoder.ts';
 import type { TextFamily } from '../../models/index.ts';
 import { printDevices } from '../devices.ts';
 import { dryRun } from '../dry-run.ts';
-import { Interrupts } from '../interrupts.ts';
+import { interruptible } from '../interrupts.ts';
 import { modelPath } from '../model-source.ts';
 import { onProcessor, placementOf } from '../placement.ts';
-import { noticeUnless, onClosedPipe, progressLine, write } from '../terminal.ts';
+import { noticeUnless, progressLine, write } from '../terminal.ts';
 import { readText } from '../text-file.ts';
 import { parseAdapter } from './adapters.ts';
 import { readEscapes } from './escapes.ts';
@@ -51,21 +51,16 @@ export const runText = async (flags: LlamaFlags, family: TextFamily): Promise<nu
   const measured = flags.perplexity === undefined ? undefined : withoutNewline(await readText(flags.perplexity));
   const input: Input = measured === undefined ? await readInput(flags) : { prompt: { kind: 'none' } };
 
-  const interrupts = new Interrupts();
-  onClosedPipe(() => interrupts.end(0));
-  let model: TextModelFile | undefined;
-  try {
-    model = await openModel(path, flags, family, interrupts.signal, notice);
-    if (measured === undefined) return await work({ flags, path, input, model, interrupts, notice });
-    await printPerplexity(model, measured, { ...flags, signal: interrupts.signal });
-    return 0;
-  } catch (error) {
-    if (error instanceof Interrupted) return interrupts.exitCode;
-    throw error;
-  } finally {
-    interrupts.dispose();
-    await model?.close();
-  }
+  return interruptible(async (interrupts) => {
+    const model = await openModel(path, flags, family, interrupts.signal, notice);
+    try {
+      if (measured === undefined) return await work({ flags, path, input, model, interrupts, notice });
+      await printPerplexity(model, measured, { ...flags, signal: interrupts.signal });
+      return 0;
+    } finally {
+      await model.close();
+    }
+  });
 };
 
 /** llama.cpp's tool measures in contexts of this length unless told otherwise. */
