@@ -9,7 +9,7 @@ import { stops } from '../../src/commands/demo-stops.ts';
 import { imageCells } from '../../src/io/image/cells.ts';
 import { scratch } from '../fixtures.ts';
 import { openPty } from './pty.ts';
-import { grafo } from './run.ts';
+import { grafo, grafoAlone } from './run.ts';
 
 vi.setConfig({ testTimeout: 60_000 });
 
@@ -26,7 +26,7 @@ describe('grafo demo', () => {
 
   it('shows in a pipe the command lines and what they really print, without colours', async () => {
     const stop = stopNamed('graph-dump');
-    const tour = await grafo(['demo', 'graph-dump'], { cwd: root });
+    const tour = await grafoAlone(['demo', 'graph-dump'], { cwd: root });
     const alone = await grafo(stop.words, { cwd: root });
     expect([tour.code, tour.stderr, alone.code]).toEqual([0, '', 0]);
     expect(tour.stdout).toContain(`$ grafo ${stop.words.join(' ')}\n${alone.stdout}`);
@@ -52,7 +52,7 @@ describe('grafo demo', () => {
   );
 
   it('ends with the exit code of a stop that did not end well', async () => {
-    const { code, stdout } = await grafo(['demo', 'llama', 'vit'], {
+    const { code, stdout } = await grafoAlone(['demo', 'llama', 'vit'], {
       onStdout: (text, child) => text.includes('$ grafo llama') && child.kill('SIGTERM'),
     });
     expect(code).toBe(143);
