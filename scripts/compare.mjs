@@ -3,11 +3,11 @@
  * random weights in the shapes of real ones: the same weights for all. Prints the README's tables as Markdown.
  *
  *   npm run compare -- [--llama FOLDER] [--vit-cpp PROGRAM] [--whisper-cpp FOLDER] [--transformers FOLDER]
- *     [--only llama,vit,whisper] [--rounds 3] [--threads 2] [--quick]
+ *     [--only llama,vit,whisper] [--shape tinyllama-1.1b] [--types q4_0,q4_k_m] [--rounds 3] [--threads 2] [--quick]
  *
  * --llama and --transformers are folders whose node_modules have node-llama-cpp and @huggingface/transformers;
  * --vit-cpp is the program of compare/engines/vit-cpp.cpp, built beside vit.cpp's sources; --whisper-cpp is the folder
- * with whisper-bench. Who is not given has no column. Engines take turns, round by round, each in a process of its own;
+ * with whisper-bench; --shape and --types are the language model's. Who is not given has no column. Engines take turns, round by round, each in a process of its own;
  * --quick is for trying the script: shapes and counts too small to mean anything. All takes about 20 minutes.
  */
 import { existsSync, readFileSync, rmSync } from 'node:fs';
@@ -16,6 +16,7 @@ import { constants, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { describeMachine, loadBefore } from '../dist/commands/bench/machine.js';
+import { SHAPES } from './compare/shapes.mjs';
 import { imageSubjects } from './compare/subjects/images.mjs';
 import { speechSubjects } from './compare/subjects/speech.mjs';
 import { textSubjects } from './compare/subjects/text.mjs';
@@ -38,6 +39,8 @@ const readFlags = () => {
         'whisper-cpp': { type: 'string' },
         transformers: { type: 'string' },
         only: { type: 'string', default: Object.keys(FAMILIES).join(',') },
+        shape: { type: 'string', default: 'tinyllama-1.1b' },
+        types: { type: 'string', default: 'q4_0,q4_k_m' },
         rounds: { type: 'string', default: '3' },
         threads: { type: 'string', default: '2' },
         quick: { type: 'boolean', default: false },
@@ -64,6 +67,7 @@ const versionIn = (flag, name) => {
 const families = flags.only.split(',');
 const unknown = families.find((name) => !FAMILIES[name]);
 if (unknown !== undefined) refuse(`--only names '${unknown}'; there are ${Object.keys(FAMILIES).join(', ')}`);
+if (!SHAPES[flags.shape]) refuse(`no shape '${flags.shape}'; there are ${Object.keys(SHAPES).join(', ')}`);
 const [rounds, threads] = [wholeNumber('rounds'), wholeNumber('threads')];
 const versions = [...versionIn('llama', 'node-llama-cpp'), ...versionIn('transformers', '@huggingface/transformers')];
 if (flags['vit-cpp'] !== undefined && !existsSync(flags['vit-cpp'])) refuse(`no program '${flags['vit-cpp']}'`);
@@ -87,6 +91,8 @@ const options = {
   quick: flags.quick,
   threads,
   llama: flags.llama,
+  shape: flags.shape,
+  types: flags.types.split(','),
   vitCpp: flags['vit-cpp'],
   whisperCpp: flags['whisper-cpp'],
   transformers: flags.transformers,

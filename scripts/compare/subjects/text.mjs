@@ -8,13 +8,11 @@ import { inChild } from '../turns.mjs';
 
 const QUICK = { prompt: 128, prompts: 1, generated: 8, positions: [32, 128], steps: 4, nCtx: 512 };
 
-export const textSubjects = ({ quick, threads, llama }) => {
+export const textSubjects = ({ quick, threads, llama, shape: name, types }) => {
   const plan = quick ? QUICK : TEXT_PLAN;
-  const shapes = quick
-    ? [['a small LLaMA', 'small', 'q4_0']]
-    : ['q4_0', 'q4_k_m'].map((type) => ['TinyLlama 1.1B', 'tinyllama-1.1b', type]);
-  return shapes.map(([name, shape, type]) => ({
-    title: `${name}, ${type.toUpperCase()}`,
+  const shapes = quick ? [['small', 'q4_0']] : types.map((type) => [name, type]);
+  return shapes.map(([shape, type]) => ({
+    title: `${shape}, ${type.toUpperCase()}`,
     rows: [
       { title: `prompt of ${plan.prompt}, tokens/s`, figure: 'prompt', digits: 0, more: true },
       { title: `${plan.generated} tokens from the start, tokens/s`, figure: 'generate', digits: 1, more: true },
