@@ -372,7 +372,7 @@ describe('a writer that is killed amid its work', () => {
 
   const KILLED = `
     const [{ buildDecoder, withGguf }, { lower }, { openSession }] = await Promise.all(
-      ['commands/open.js', 'graph/lower/lower.js', 'graph/device/session.js'].map((f) => import(process.env.DIST + f)),
+      ['commands/text/open.js', 'graph/lower/lower.js', 'graph/device/session.js'].map((f) => import(process.env.DIST + f)),
     );
     await withGguf(process.env.MODEL, async (file) => {
       const program = lower(buildDecoder(file).graph, { provider: 'cpu', compute: 'block', fused: true }, { nCtx: 64, B: 1 });
