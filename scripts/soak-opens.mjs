@@ -4,7 +4,7 @@
  */
 import { fileURLToPath } from 'node:url';
 import { onProcessor } from '../dist/commands/placement.js';
-import { openText } from '../dist/commands/text/open.js';
+import { asStored, openText } from '../dist/commands/text/open.js';
 import { openImageModel } from '../dist/commands/vit/model.js';
 import { openSpeech } from '../dist/commands/whisper/open.js';
 
@@ -23,14 +23,8 @@ const placement = {
 };
 const text = {
   ...placement,
-  mla: 'auto',
-  speculation: { kind: 'none' },
-  expertStats: false,
-  overrides: new Map(),
-  rope: {},
-  adapters: [],
+  ...asStored,
   nCtx: 128,
-  detail: () => undefined,
 };
 const opens = [
   () => openText(demo('llama.gguf'), { ...text, family: 'llama' }),

@@ -2,6 +2,7 @@
 
 import type { PlacementOptions } from '../src/commands/placement.ts';
 import type { OpenOptions } from '../src/commands/text/open.ts';
+import { asStored } from '../src/commands/text/open.ts';
 
 export const onProcessor = {
   wish: { kind: 'named', provider: 'cpu', index: 0 },
@@ -17,13 +18,7 @@ export const onProcessor = {
 /** A text model, with the context that it was trained for or that memory has room for. */
 export const asText: OpenOptions = {
   ...onProcessor,
+  ...asStored,
   family: 'llama',
-  mla: 'auto',
-  speculation: { kind: 'none' },
-  expertStats: false,
-  overrides: new Map(),
-  rope: {},
-  adapters: [],
   nCtx: 0,
-  detail: () => undefined,
 };

@@ -11,7 +11,7 @@ import type { NamedModel } from './model-source.ts';
 import { openHeader } from './model-source.ts';
 import { deviceOptions, hubOptions, physicalCores } from './options.ts';
 import { noticeUnless, write } from './terminal.ts';
-import { archOf, textMemory } from './text/open.ts';
+import { archOf, asStored, textMemory } from './text/open.ts';
 import { imageMemory } from './vit/model.ts';
 import { speechMemory } from './whisper/open.ts';
 
@@ -93,15 +93,9 @@ const memoryFor = (file: NamedModel, family: Family, flags: InspectFlags): Promi
     case 'deepseek':
       return textMemory(file, file.name, {
         ...place,
+        ...asStored,
         family,
-        mla: 'auto',
-        speculation: { kind: 'none' },
-        expertStats: false,
-        overrides: new Map(),
-        rope: {},
-        adapters: [],
         nCtx: flags['ctx-size'],
-        detail: () => undefined,
       });
   }
 };

@@ -1,5 +1,5 @@
 /** grafo as its users get it: a file on disk, the engine in its worker, defaults but for what is compared. */
-import { openText, withGguf } from '../../../dist/commands/text/open.js';
+import { asStored, openText, withGguf } from '../../../dist/commands/text/open.js';
 import { openImageModel } from '../../../dist/commands/vit/model.js';
 import { openSpeech } from '../../../dist/commands/whisper/open.js';
 import { familiesOf } from '../../../dist/models/index.js';
@@ -21,15 +21,10 @@ export const openGrafoText = async ({ file, threads, nCtx, mla = 'auto', notice 
   );
   const { decoder, close } = await openText(file, {
     ...placement(threads, 'auto', notice),
+    ...asStored,
     family,
     mla,
-    expertStats: false,
-    speculation: { kind: 'none' },
-    overrides: new Map(),
-    rope: {},
-    adapters: [],
     nCtx,
-    detail() {},
   });
   let length = 0;
   const append = async (tokens) => {

@@ -63,6 +63,17 @@ export interface OpenOptions extends PlacementOptions {
   detail(line: string): void;
 }
 
+/** A text model as its file has it: nothing overridden, added, guessed or watched. */
+export const asStored = {
+  mla: 'auto',
+  speculation: { kind: 'none' },
+  expertStats: false,
+  overrides: new Map(),
+  rope: {},
+  adapters: [],
+  detail: () => undefined,
+} as const satisfies Partial<OpenOptions>;
+
 /** Who guesses tokens ahead: nobody, the model's own layer for further tokens, or what is looked up in the text. */
 export type SpeculationWish =
   | { readonly kind: 'none' }
