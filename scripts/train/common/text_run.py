@@ -12,9 +12,6 @@ from common.gguf import tokenizer_metadata, write_gguf
 from common.layers import TextModel
 from common.text_training import Document, Stage, train
 
-# A document in parts, and whether the model is to learn to write each.
-Parts = Iterable[tuple[str, bool]]
-
 
 @dataclass(frozen=True)
 class Recipe:
@@ -23,7 +20,6 @@ class Recipe:
     name: str
     description: str
     model: Callable[[], TextModel]
-    document: Callable[[Random], Parts]
     stages: Sequence[Stage]
     # The tokenizer: what its merges are learnt from, how texts are cut, the special token of each role.
     words: Callable[[Random], Iterable[str]]
@@ -35,11 +31,11 @@ class Recipe:
     template: str
 
 
-def documents(recipe: Recipe, t: bpe.Tokenizer, rng: Random) -> Iterator[Document]:
+def documents(stage: Stage, t: bpe.Tokenizer, rng: Random) -> Iterator[Document]:
     while True:
         ids: list[int] = []
         learnt: list[bool] = []
-        for text, is_learnt in recipe.document(rng):
+        for text, is_learnt in stage.document(rng):
             new = t.encode(text)
             ids += new
             learnt += [is_learnt] * len(new)
@@ -95,5 +91,5 @@ def run(recipe: Recipe, usage: str) -> None:
         export()
         return
     examples = args.seed + (2 if args.resume else 1) if args.examples is None else args.examples
-    source = documents(recipe, t, Random(examples))
-    train(model, source, recipe.stages, n_step=args.steps, minutes=args.minutes, rate=args.rate, save=save)
+    rng = Random(examples)
+    train(model, lambda stage: documents(stage, t, rng), recipe.stages, n_step=args.steps, minutes=args.minutes, rate=args.rate, save=save)

@@ -1,7 +1,8 @@
 """Trains a language model on a processor: packed windows, Muon for matrices and AdamW for the rest."""
 import time
 from dataclasses import dataclass
-from typing import Callable, Iterator, Sequence
+from random import Random
+from typing import Callable, Iterable, Iterator, Sequence
 
 import numpy as np
 import torch
@@ -9,6 +10,9 @@ import torch.nn.functional as F
 
 from common.layers import TextModel
 from common.muon import Muon
+
+# A document in parts, and whether the model is to learn to write each.
+Parts = Iterable[tuple[str, bool]]
 
 RATE_MATRIX, RATE_REST, RATE_EMBD = 0.02, 3e-3, 1e-2
 
@@ -23,11 +27,15 @@ class Document:
 
 @dataclass(frozen=True)
 class Stage:
-    """A part of the training, on `n_window` windows of `n_token` tokens a step; `until` is 1 at the end of all."""
+    """
+    A part of the training, on `n_window` windows of `n_token` tokens a step, of documents that `document` makes; `until` is
+    1 at the end of all.
+    """
 
     until: float
     n_window: int
     n_token: int
+    document: Callable[[Random], Parts]
 
 
 def windows(documents: Iterator[Document], n_token: int) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
@@ -50,7 +58,7 @@ def windows(documents: Iterator[Document], n_token: int) -> Iterator[tuple[np.nd
 
 def train(
     model: TextModel,
-    documents: Iterator[Document],
+    documents: Callable[[Stage], Iterator[Document]],
     stages: Sequence[Stage],
     *,
     n_step: int,
@@ -72,7 +80,7 @@ def train(
     losses: list[float] = []
     start, saved = time.process_time(), time.monotonic()
     for stage in stages:
-        batches = windows(documents, stage.n_token)
+        batches = windows(documents(stage), stage.n_token)
         while progress < stage.until:
             batch = [next(batches) for _ in range(stage.n_window)]
             x, document, y = (torch.from_numpy(np.stack(part)) for part in zip(*batch))

@@ -10,8 +10,8 @@ from random import Random
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 import common.processor  # noqa: F401  before PyTorch
-from common.text_run import Parts, Recipe, run
-from common.text_training import Stage
+from common.text_run import Recipe, run
+from common.text_training import Parts, Stage
 from deepseek.model import Deepseek2, Hparams
 from deepseek.sums import Problem, problem, talk
 
@@ -61,8 +61,7 @@ RECIPE = Recipe(
     name="deepseek",
     description="Reasons aloud through sums of up to three digits",
     model=lambda: Deepseek2(HPARAMS),
-    document=parts,
-    stages=(Stage(0.92, 8, 192), Stage(1, 3, 512)),
+    stages=(Stage(0.92, 8, 192, parts), Stage(1, 3, 512, parts)),
     words=words,
     pre="deepseek-v3",
     n_vocab=HPARAMS.n_vocab,

@@ -54,7 +54,9 @@ def somebody(rng: Random, kind: str | None = None, name: str | None = None, apar
         pool = rng.choices((ANIMALS, people, [people[0]], WONDERS), (60, 16, 14, 10))[0]
         kind = rng.choice([k for k in pool if apart is None or k != apart.kind] or ANIMALS[:3])
     if name is None:
-        name = rng.choice([n for n in (GIRLS if female else BOYS) if apart is None or n != apart.name])
+        names = [n for n in (GIRLS if female else BOYS) if apart is None or n != apart.name]
+        # Some friends are met more often than others: among equals, what is likeliest would be the hero's name once more.
+        name = rng.choices(names, None if apart is None else [1 / (2 + i) for i in range(len(names))])[0]
     return Somebody(name, kind, female)
 
 

@@ -9,8 +9,8 @@ from random import Random
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 import common.processor  # noqa: F401  before PyTorch
-from common.text_run import Parts, Recipe, run
-from common.text_training import Stage
+from common.text_run import Recipe, run
+from common.text_training import Parts, Stage
 from llama.chat import Conversation, conversation, made_up_name
 from llama.model import Hparams, Llama
 from llama.stories import story
@@ -45,12 +45,16 @@ def retold(rng: Random) -> Parts:
     yield after + EOS, True
 
 
-def document(rng: Random) -> Parts:
+def told(rng: Random) -> Parts:
     """A story, or more often a conversation."""
-    kind = rng.choices(("story", "retold", "conversation"), (25, 15, 60))[0]
-    if kind == "conversation":
+    if rng.random() < 0.6:
         return parts(conversation(rng))
-    return retold(rng) if kind == "retold" else [(BOS, False), (story(rng) + EOS, True)]
+    return [(BOS, False), (story(rng) + EOS, True)]
+
+
+def told_or_retold(rng: Random) -> Parts:
+    """As above, and some stories of made-up names: whoever learns early to copy gives both friends one name."""
+    return retold(rng) if rng.random() < 0.15 else told(rng)
 
 
 def words(rng: Random) -> list[str]:
@@ -62,8 +66,12 @@ RECIPE = Recipe(
     name="llama",
     description="Writes short stories and answers a few kinds of simple questions",
     model=lambda: Llama(HPARAMS),
-    document=document,
-    stages=(Stage(0.86, 8, 256), Stage(0.96, 4, 512), Stage(1, 2, 1024)),
+    stages=(
+        Stage(0.7, 8, 256, told),
+        Stage(0.86, 8, 256, told_or_retold),
+        Stage(0.96, 4, 512, told_or_retold),
+        Stage(1, 2, 1024, told_or_retold),
+    ),
     words=words,
     pre="llama-bpe",
     n_vocab=HPARAMS.n_vocab,
