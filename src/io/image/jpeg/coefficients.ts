@@ -2,7 +2,7 @@
 import type { BitReader } from './bits.ts';
 import { JpegError } from './error.ts';
 
-/** Where the coefficients are that come one after another, row by row. */
+/** Where in a block, counted row by row, each coefficient belongs, in the order in which they come (T.81, figure 5). */
 // biome-ignore format: a square
 export const ZIGZAG = Uint8Array.of(
    0,  1,  8, 16,  9,  2,  3, 10,
