@@ -145,6 +145,21 @@ describe('weights in the file for the runtime', () => {
   });
 });
 
+describe.each(['q6_k', 'iq2_s', 'iq1_m'])('8-bit blocks of 16, as %s has them', (type) => {
+  it('run two as one on a CPU, whose kernel for them is quicker, and as they are on cards', async () => {
+    const { weight } = await matrix(type, 256);
+    const blockSizes = (target: Target) => {
+      const { graph } = fromBinary(
+        ModelProtoSchema,
+        lower(graphOf(linearGraph(weight, noise([1, 1, 256], 1))), target, {}).onnx,
+      );
+      const product = graph?.node.find(({ opType }) => opType === 'MatMulNBits');
+      return Number(product?.attribute.find(({ name }) => name === 'block_size')?.i);
+    };
+    expect([cpu, card].map(blockSizes)).toEqual([32, 16]);
+  });
+});
+
 describe('layers of one input', () => {
   it('share the sums of its blocks', async () => {
     const [a, b] = await Promise.all([matrix('q4_k', 256, 'a'), matrix('q4_1', 256, 'b')]);

@@ -55,7 +55,7 @@ const MANIFEST = 'manifest.json';
 const PACKED = '-packed';
 
 /** Raised whenever the meaning of a kept folder changes. */
-const FORMAT = 1;
+const FORMAT = 2;
 
 /** Where kept programs lie. */
 export const programsFolder = (cacheFolder: string): string => join(cacheFolder, 'programs');

@@ -213,6 +213,11 @@ export class Emitter {
     return values;
   }
 
+  /** Whether a group has been made under this key, by whoever came first. */
+  isStored(key: string): boolean {
+    return this.#stored.has(key);
+  }
+
   /** A stored initialiser's bytes in another shape. */
   view(of: Computed, name: string, dims: readonly number[]): Computed {
     if (!this.views.some((view) => view.name === name)) this.views.push({ name, of: of.name, dims });

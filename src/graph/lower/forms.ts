@@ -3,6 +3,7 @@ import type { BlockLayout, WeightRef } from '../weights.ts';
 import type { Computed, Emitter, Value } from './emitter.ts';
 import { denseGroup, halfGroup, int8Group, packedGroup } from './initializers.ts';
 import { besideSums, blockSums, widened } from './offsets.ts';
+import { paired, pairs } from './pairs.ts';
 import { accuracyLevel, readsHalves } from './target.ts';
 
 const nOut = (refs: readonly WeightRef[]): number => refs.reduce((n, ref) => n + (ref.shape[0] ?? 0), 0);
@@ -72,17 +73,23 @@ const blockProduct = (
   rank: number,
 ): Computed => {
   const nIn = refs[0]?.shape[1] ?? 0;
-  const kernel = (x: Value, [blocks, scales]: readonly Computed[], K: number) =>
+  const kernel = (x: Value, [blocks, scales]: readonly Computed[], K: number, blockSize = layout.blockSize) =>
     o.node('MatMulNBits', [x, blocks, scales], {
       K,
       N: nOut(refs),
       bits: layout.bits,
-      block_size: layout.blockSize,
+      block_size: blockSize,
       accuracy_level: accuracyLevel(o.target),
     });
+  // Where activations are rounded to 8 bits, what has as many bits costs nothing that shows; in float it would.
+  const isRounded = accuracyLevel(o.target) > 0;
+  // A table whose rows are read, which comes first, is there once: its rows are exact, and so are the output's weights.
+  if (isRounded && pairs(layout, nIn) && !o.isStored(inBlocks(refs))) {
+    const stored = o.store(`${keyOf(refs)} in pairs`, () => packedGroup(`${keyOf(refs)}.pairs`, refs, 'paired'));
+    return kernel(x, stored, nIn, paired(layout).blockSize);
+  }
   if (!layout.hasOffsets) return kernel(x, storedBlocks(o, refs), nIn);
-  // Where activations are rounded to 8 bits, offsets of as many bits cost nothing that shows; in float they would.
-  if (accuracyLevel(o.target) > 0) {
+  if (isRounded) {
     const stored = o.store(`${keyOf(refs)} widened`, () => packedGroup(`${keyOf(refs)}.widened`, refs, 'widened'));
     return kernel(besideSums(o, x, layout, nIn, rank), stored, widened(layout, nIn));
   }
@@ -93,7 +100,9 @@ const blockProduct = (
 
 /** Blocks, scales and, in layouts that have them, offsets. */
 const storedBlocks = (o: Emitter, refs: readonly WeightRef[]): readonly Computed[] =>
-  o.store(`${keyOf(refs)} in blocks`, () => packedGroup(keyOf(refs), refs, 'apart'));
+  o.store(inBlocks(refs), () => packedGroup(keyOf(refs), refs, 'apart'));
+
+const inBlocks = (refs: readonly WeightRef[]): string => `${keyOf(refs)} in blocks`;
 
 /** Rows of a table `[n, d]` by ids `[...]` -> `[..., d]`, float32; the table keeps its stored form. */
 export const rows = (o: Emitter, table: WeightRef, ids: Value): Computed => {

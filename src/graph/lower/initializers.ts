@@ -2,6 +2,7 @@
 import { elements } from '../tensor.ts';
 import type { WeightRef } from '../weights.ts';
 import { widen, widened } from './offsets.ts';
+import { pair, paired } from './pairs.ts';
 
 export type StoredDType = 'f32' | 'f16' | 'bf16' | 'u8' | 'i8';
 
@@ -77,8 +78,11 @@ export const halfGroup = (name: string, ref: WeightRef, dtype: 'f16' | 'bf16'): 
   load: async () => [await ref.tensor.read(ref.rows)],
 });
 
-/** A layout's integers, scales and offsets, or the offsets among the integers (offsets.ts). */
-export type PackedForm = 'apart' | 'widened';
+/**
+ * A layout's integers, scales and offsets; the offsets among the integers (offsets.ts); two blocks without offsets as one
+ * (pairs.ts).
+ */
+export type PackedForm = 'apart' | 'widened' | 'paired';
 
 /**
  * Block-quantised integers as MatMulNBits counts them, `[rows, blocks, bytes]`, then their scales `[rows, blocks]`,
@@ -87,7 +91,7 @@ export type PackedForm = 'apart' | 'widened';
 export const packedGroup = (name: string, refs: readonly WeightRef[], form: PackedForm): InitializerGroup => {
   const { blocks } = first(refs).tensor;
   if (!blocks) throw new Error(`${name} has no blocks`);
-  const { bits, blockSize } = blocks;
+  const { bits, blockSize } = form === 'paired' ? paired(blocks) : blocks;
   const nIn = width(first(refs));
   const nRow = refs.reduce((n, r) => n + height(r), 0);
   const nBlock = (form === 'widened' ? widened(blocks, nIn) : nIn) / blockSize;
@@ -105,7 +109,8 @@ export const packedGroup = (name: string, refs: readonly WeightRef[], form: Pack
       const packed = await eachRef(refs, async ({ name, tensor, rows }) => {
         if (!tensor.blocks) throw new Error(`${name} has no blocks`);
         const plain = await tensor.blocks.pack(rows);
-        return form === 'widened' ? widen(blocks, nIn, plain) : plain;
+        if (form === 'widened') return widen(blocks, nIn, plain);
+        return form === 'paired' ? pair(plain) : plain;
       });
       const offsets = packed.flatMap((p) => (p.offsets ? [bytesOf(p.offsets)] : []));
       return [
