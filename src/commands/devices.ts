@@ -5,6 +5,7 @@ import { fallbackLine } from '../graph/device/fallbacks.ts';
 import { listDevices, listLikelyDevices } from '../graph/device/list.ts';
 import type { OnnxSession } from '../graph/device/session.ts';
 import { cacheFolder } from './options.ts';
+import { write } from './terminal.ts';
 
 /** Starts only what the wish needs to know about. */
 export const findDevice = async (wish: Wish, needBytes: number): Promise<{ device: Device; why: string }> => {
@@ -45,5 +46,5 @@ export const deviceTable = (devices: readonly Device[]): string =>
 export const printDevices = async (asJson: boolean): Promise<void> => {
   const devices = await listDevices(cacheFolder());
   const plain = devices.map((d) => ({ id: deviceId(d), name: d.name, ...d.state }));
-  console.log(asJson ? JSON.stringify(plain) : deviceTable(devices));
+  await write(`${asJson ? JSON.stringify(plain) : deviceTable(devices)}\n`);
 };

@@ -1,5 +1,6 @@
 /** stdout and stderr as a command uses them: results apart from everything else, a closed pipe is no error. */
 import { UserError } from '../errors.ts';
+import { fileError } from '../io/gguf/file.ts';
 import type { OnOffAuto } from './arguments.ts';
 
 /** Calls back when whoever read stdout has gone (`| head -1`), which is no error. */
@@ -9,21 +10,19 @@ export const onClosedPipe = (stop: () => void): void => {
   });
 };
 
-/** Writes results; resolves when more may be written, so that a slow reader is never flooded. */
+/** Errors of writing to somebody who has gone, and from then on. */
+const GONE = ['EPIPE', 'ERR_STREAM_DESTROYED'];
+
+/**
+ * Writes results; resolves when the system has them, so that a slow reader is never flooded.
+ * @throws UserError 'file' where stdout cannot be written, as on a full disk; a reader that has gone is no error
+ */
 export const write = (text: string | Uint8Array): Promise<void> =>
-  new Promise((resolve) => {
-    const { stdout } = process;
-    if (stdout.destroyed || stdout.write(text)) {
-      resolve();
-      return;
-    }
-    const go = () => {
-      stdout.off('drain', go);
-      stdout.off('close', go);
-      resolve();
-    };
-    stdout.on('drain', go);
-    stdout.on('close', go);
+  new Promise((resolve, reject) => {
+    process.stdout.write(text, (error?: NodeJS.ErrnoException | null) => {
+      if (!error || GONE.includes(error.code ?? '')) resolve();
+      else reject(fileError('write to', 'stdout', error));
+    });
   });
 
 /** Says one line on stderr to a person who did not ask for silence. */

@@ -25,8 +25,8 @@ export const createOutput = async ({ flags, model, notice }: Job, seed: number):
     tell: notice,
     quote: (text) => put(isColoured ? yellow(text) : text),
     write: flags.json ? async () => undefined : (piece) => show.write(piece),
-    report(written) {
-      if (flags.json) console.log(JSON.stringify(resultJson(written, seed, model)));
+    async report(written) {
+      if (flags.json) await write(`${JSON.stringify(resultJson(written, seed, model))}\n`);
       else if (written.logprobs) notice(logprobLines(written.logprobs, model.tokenizer));
       for (const line of remarks(written, model)) notice(line);
       notice(flags.perf ? timingsTable(written.timings) : shortTimings(written.timings));

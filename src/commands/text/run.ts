@@ -162,7 +162,7 @@ const complete = async (job: Job, saver: LogitsFile | undefined): Promise<number
     if (written.finish === 'eog' && process.stdout.isTTY) await write(' [end of text]');
     if (process.stdout.isTTY || !written.text.endsWith('\n')) await write('\n');
   }
-  output.report(written);
+  await output.report(written);
   return written.finish === 'interrupt' ? interrupts.exitCode : 0;
 };
 

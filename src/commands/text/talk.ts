@@ -100,7 +100,7 @@ const converse = async ({ job, writer, conversation, output }: Talking): Promise
       ...output,
       report(written) {
         last = written;
-        output.report(written);
+        return output.report(written);
       },
     });
   return interrupts.leaving ? interrupts.exitCode : 0;
