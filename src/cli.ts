@@ -6,8 +6,7 @@ import { optionGroup } from './commands/command.ts';
 import { commandHelp, overview } from './commands/help.ts';
 import { nearest } from './commands/nearest.ts';
 import { write } from './commands/terminal.ts';
-import type { ErrorKind } from './errors.ts';
-import { messageOf, UserError } from './errors.ts';
+import { exitCodes, messageOf, UserError } from './errors.ts';
 
 interface Entry extends CommandTitle {
   /** Reads the command's own modules: nobody waits for what another command needs. */
@@ -82,16 +81,6 @@ const commonOptions = optionGroup('Help', {
   help: { alias: 'h', type: 'boolean', default: false, describe: 'show this and exit' },
   version: { type: 'boolean', default: false, describe: 'show the version and exit' },
 });
-
-const exitCodes: Readonly<Record<ErrorKind, number>> = {
-  usage: 2,
-  file: 3,
-  model: 4,
-  device: 5,
-  capacity: 6,
-  partial: 7,
-  network: 8,
-};
 
 const { version } = createRequire(import.meta.url)('../package.json') as { version: string };
 

@@ -42,15 +42,33 @@ export const hasColours = (asked: OnOffAuto, env: NodeJS.ProcessEnv = process.en
 /** Text that stands out from what the model writes. */
 export const yellow = (text: string): string => `\x1b[33m${text}\x1b[0m`;
 
+/** Whether somebody looks at what is rewritten on stderr. */
+export const showsProgress = (isQuiet: boolean): boolean =>
+  !isQuiet && process.stderr.isTTY === true && !process.env.CI;
+
+const BAR_WIDTH = 20;
+
+/** `[#####...............]`, with so much of it done, from 0 to 1. */
+export const progressBar = (part: number): string => {
+  const filled = Math.round(BAR_WIDTH * part);
+  return `[${'#'.repeat(filled)}${'.'.repeat(BAR_WIDTH - filled)}]`;
+};
+
+/** Takes away the line that is rewritten. */
+export const CLEAR_LINE = '\r\x1b[2K';
+
 /** What takes less time than this needs no progress. */
 const PATIENCE_MS = 300;
 
 /**
- * A line on stderr that is rewritten while something long goes on; nothing where stderr is no terminal. `end` takes it
- * away, and must come before anything else is written there.
+ * A line on stderr that is rewritten while something long goes on; nothing where nobody looks. `end` takes it away, and
+ * must come before anything else is written there.
  */
-export const progressLine = (what: string): { update(done: number, total: number): void; end(): void } => {
-  const shown = process.stderr.isTTY === true && !process.env.CI;
+export const progressLine = (
+  what: string,
+  isQuiet = false,
+): { update(done: number, total: number): void; end(): void } => {
+  const shown = showsProgress(isQuiet);
   const begun = performance.now();
   let last: number | undefined;
   return {
@@ -58,11 +76,10 @@ export const progressLine = (what: string): { update(done: number, total: number
       const percent = Math.floor((100 * done) / total);
       if (!shown || percent === last || performance.now() - begun < PATIENCE_MS) return;
       last = percent;
-      const filled = Math.round(percent / 5);
-      process.stderr.write(`\r${what} [${'#'.repeat(filled)}${'.'.repeat(20 - filled)}] ${percent}%`);
+      process.stderr.write(`\r${what} ${progressBar(percent / 100)} ${percent}%`);
     },
     end() {
-      if (last !== undefined) process.stderr.write('\r\x1b[2K');
+      if (last !== undefined) process.stderr.write(CLEAR_LINE);
       last = undefined;
     },
   };

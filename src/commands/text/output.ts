@@ -37,7 +37,8 @@ export const createOutput = async ({ flags, model, notice }: Job, seed: number):
 /** Writes to stdout; at a terminal in lines of whole words, which takes a module that nobody else should wait for. */
 const resultWriter = async (): Promise<(text: string) => Promise<void>> => {
   const { stdout, env } = process;
-  if (!stdout.isTTY || env.TERM === 'dumb') return write;
+  // Some terminals, such as those of programs that only look on, say that they have no columns at all.
+  if (!stdout.isTTY || stdout.columns === 0 || env.TERM === 'dumb') return write;
   const { createWordWrap } = await import('../word-wrap.ts');
   const wrapped = createWordWrap(() => stdout.columns);
   return (text) => write(wrapped(text));

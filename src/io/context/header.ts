@@ -1,4 +1,5 @@
 /** The header of a context file, checked field by field: nothing that a file says is trusted. */
+import { isObject } from '../json.ts';
 import { isMessages } from '../text/messages.ts';
 import type { ContextHeader } from './file.ts';
 
@@ -10,9 +11,9 @@ export const parseHeader = (json: string): ContextHeader | undefined => {
   } catch {
     return undefined;
   }
-  if (!isRecord(value)) return undefined;
+  if (!isObject(value)) return undefined;
   const { model, tokens, messages, states } = value;
-  if (!isRecord(model) || !isMessages(messages)) return undefined;
+  if (!isObject(model) || !isMessages(messages)) return undefined;
   const { name, content, form } = model;
   if (typeof name !== 'string' || typeof content !== 'string' || typeof form !== 'string') return undefined;
   if (!Array.isArray(tokens) || !tokens.every(isCount)) return undefined;
@@ -20,10 +21,7 @@ export const parseHeader = (json: string): ContextHeader | undefined => {
   return { model: { name, content, form }, tokens, messages, states };
 };
 
-const isRecord = (value: unknown): value is Readonly<Record<string, unknown>> =>
-  typeof value === 'object' && value !== null && !Array.isArray(value);
-
 const isCount = (value: unknown): value is number => Number.isSafeInteger(value) && Number(value) >= 0;
 
 const isState = (value: unknown): value is ContextHeader['states'][number] =>
-  isRecord(value) && typeof value.name === 'string' && isCount(value.byteLength);
+  isObject(value) && typeof value.name === 'string' && isCount(value.byteLength);
