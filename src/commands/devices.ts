@@ -39,7 +39,7 @@ export const noticeFallbacks = (
 };
 
 /** The text of `--list-devices`. */
-export const deviceTable = (devices: readonly Device[]): string =>
+const deviceTable = (devices: readonly Device[]): string =>
   ['Available devices:', ...devices.map((d) => `  ${deviceId(d).padEnd(7)} ${d.name}: ${stateText(d)}`)].join('\n');
 
 /** Prints every device and its state. */

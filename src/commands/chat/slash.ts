@@ -175,7 +175,7 @@ const pathOf = (rest: string, usage: string): string => {
 };
 
 /** One line per command. */
-export const slashHelp = (): string =>
+const slashHelp = (): string =>
   Object.entries(commands)
     .map(([name, { words, describe }]) => `${`${name} ${words}`.padEnd(20)} ${describe}`)
     .join('\n');

@@ -1,5 +1,4 @@
 /** The header of a context file, checked field by field: nothing that a file says is trusted. */
-import { isObject } from '../json.ts';
 import { isMessages } from '../text/messages.ts';
 import type { ContextHeader } from './file.ts';
 
@@ -11,9 +10,9 @@ export const parseHeader = (json: string): ContextHeader | undefined => {
   } catch {
     return undefined;
   }
-  if (!isObject(value)) return undefined;
+  if (!isRecord(value)) return undefined;
   const { model, tokens, messages, states } = value;
-  if (!isObject(model) || !isMessages(messages)) return undefined;
+  if (!isRecord(model) || !isMessages(messages)) return undefined;
   const { name, content, form } = model;
   if (typeof name !== 'string' || typeof content !== 'string' || typeof form !== 'string') return undefined;
   if (!Array.isArray(tokens) || !tokens.every(isCount)) return undefined;
@@ -21,7 +20,10 @@ export const parseHeader = (json: string): ContextHeader | undefined => {
   return { model: { name, content, form }, tokens, messages, states };
 };
 
+const isRecord = (value: unknown): value is Readonly<Record<string, unknown>> =>
+  typeof value === 'object' && value !== null && !Array.isArray(value);
+
 const isCount = (value: unknown): value is number => Number.isSafeInteger(value) && Number(value) >= 0;
 
 const isState = (value: unknown): value is ContextHeader['states'][number] =>
-  isObject(value) && typeof value.name === 'string' && isCount(value.byteLength);
+  isRecord(value) && typeof value.name === 'string' && isCount(value.byteLength);
