@@ -131,7 +131,7 @@ const viewFor = (flags: GraphFlags): Promise<View> =>
 const filtered = (view: View, flags: GraphFlags): View => {
   const range = flags.layer === undefined ? flags.layers : { from: flags.layer, to: flags.layer };
   let seen = range ? onlyLayers(view, range.from, range.to) : view;
-  if (seen.boxes.length === 0) throw new UserError('usage', `'${view.name}' has no layer ${range?.from}`);
+  if (range && seen.boxes.length === 0) throw new UserError('usage', `'${view.name}' has no layer ${range.from}`);
   if (flags.op !== undefined) {
     seen = onlyOperations(seen, flags.op);
     if (seen.boxes.length === 0) throw new UserError('usage', `no operation or tensor is like '${flags.op}'`);
