@@ -7,7 +7,8 @@
  */
 import { text } from 'node:stream/consumers';
 import { parseArgs } from 'node:util';
-import { openText } from '../dist/commands/text/open.js';
+import { plainPlacement } from '../dist/commands/placement.js';
+import { asStored, openText } from '../dist/commands/text/open.js';
 import { createWriter } from '../dist/commands/text/writer.js';
 import { chatTemplate, encodeChat, findChatTemplate } from '../dist/io/text/chat.js';
 import { defaultSampling } from '../dist/models/sampling.js';
@@ -30,23 +31,11 @@ if (!file) {
 }
 
 const model = await openText(file, {
+  ...plainPlacement(1),
+  ...asStored,
   family: values.family,
-  mla: 'auto',
-  speculation: 'none',
-  expertStats: false,
-  overrides: new Map(),
-  adapters: [],
-  rope: {},
   nCtx: 0,
-  wish: { kind: 'named', provider: 'cpu', index: 0 },
-  strictDevice: false,
-  threads: 1,
-  compute: 'auto',
-  activations: 'auto',
-  fused: true,
-  cache: true,
   notice: (line) => console.error(line),
-  detail: () => undefined,
 });
 const { tokenizer, decoder, nCtx, loadMs, metadata } = model;
 const template = chatTemplate(findChatTemplate(metadata));

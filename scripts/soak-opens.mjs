@@ -3,7 +3,7 @@
  * Build first: npm run build; then: node scripts/soak-opens.mjs 500
  */
 import { fileURLToPath } from 'node:url';
-import { onProcessor } from '../dist/commands/placement.js';
+import { plainPlacement } from '../dist/commands/placement.js';
 import { asStored, openText } from '../dist/commands/text/open.js';
 import { openImageModel } from '../dist/commands/vit/model.js';
 import { openSpeech } from '../dist/commands/whisper/open.js';
@@ -11,21 +11,8 @@ import { openSpeech } from '../dist/commands/whisper/open.js';
 const [count = '500'] = process.argv.slice(2);
 const demo = (name) => fileURLToPath(new URL(`../demo/${name}`, import.meta.url));
 
-const placement = {
-  wish: onProcessor,
-  strictDevice: false,
-  threads: 1,
-  compute: 'auto',
-  fused: true,
-  activations: 'auto',
-  cache: true,
-  notice: () => undefined,
-};
-const text = {
-  ...placement,
-  ...asStored,
-  nCtx: 128,
-};
+const placement = plainPlacement(1);
+const text = { ...placement, ...asStored, nCtx: 128 };
 const opens = [
   () => openText(demo('llama.gguf'), { ...text, family: 'llama' }),
   () => openText(demo('deepseek.gguf'), { ...text, family: 'deepseek' }),

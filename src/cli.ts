@@ -5,8 +5,8 @@ import type { Command, CommandTitle } from './commands/command.ts';
 import { optionGroup } from './commands/command.ts';
 import { commandHelp, overview } from './commands/help.ts';
 import { nearest } from './commands/nearest.ts';
-import type { ErrorKind } from './errors.ts';
-import { messageOf, UserError } from './errors.ts';
+import { write } from './commands/terminal.ts';
+import { exitCodes, messageOf, UserError } from './errors.ts';
 
 interface Entry extends CommandTitle {
   /** Reads the command's own modules: nobody waits for what another command needs. */
@@ -82,25 +82,16 @@ const commonOptions = optionGroup('Help', {
   version: { type: 'boolean', default: false, describe: 'show the version and exit' },
 });
 
-const exitCodes: Readonly<Record<ErrorKind, number>> = {
-  usage: 2,
-  file: 3,
-  model: 4,
-  device: 5,
-  capacity: 6,
-  partial: 7,
-  network: 8,
-};
-
 const { version } = createRequire(import.meta.url)('../package.json') as { version: string };
 
 /** Runs one command line. The process ends by itself when nothing is left to do. */
 export const main = async (argv: readonly string[]): Promise<void> => {
-  for (const stream of [process.stdout, process.stderr]) stream.on('error', ignoreClosedPipe);
+  // What stdout refuses, `write` tells; what stderr refuses, nobody can be told.
+  for (const stream of [process.stdout, process.stderr]) stream.on('error', () => undefined);
   const [name, ...rest] = argv;
   const chosen = commands.find((c) => c.name === name);
   try {
-    process.exitCode = chosen ? await runCommand(chosen, rest) : runAlone(argv);
+    process.exitCode = await (chosen ? runCommand(chosen, rest) : runAlone(argv));
   } catch (error) {
     report(error, chosen?.name, argv);
   }
@@ -111,17 +102,17 @@ const runCommand = async ({ name, describe, load }: Entry, argv: readonly string
   const page = { name, describe, ...command, options: { ...command.options, ...commonOptions } };
   const normalised = normaliseArguments(argumentsIn(argv), page.options);
   const asks = (flag: string) => normalised.includes(flag);
-  if (asks('--help')) console.log(commandHelp(page));
-  else if (asks('--version')) console.log(version);
+  if (asks('--help')) await write(`${commandHelp(page)}\n`);
+  else if (asks('--version')) await write(`${version}\n`);
   else return command.run(normalised);
   return 0;
 };
 
 /** A command line that names no command. */
-const runAlone = (argv: readonly string[]): number => {
+const runAlone = async (argv: readonly string[]): Promise<number> => {
   const [word] = argv;
-  if (word === '--version') console.log(version);
-  else if (word === undefined || ['help', '--help', '-h'].includes(word)) console.log(overview(commands));
+  if (word === '--version') await write(`${version}\n`);
+  else if (word === undefined || ['help', '--help', '-h'].includes(word)) await write(`${overview(commands)}\n`);
   else {
     const names = commands.map((c) => c.name);
     const close = nearest(word, names);
@@ -135,18 +126,14 @@ const runAlone = (argv: readonly string[]): number => {
   return 0;
 };
 
-/** Whoever read the output has gone (`| head -1`): that is no error. */
-const ignoreClosedPipe = (error: NodeJS.ErrnoException): void => {
-  if (error.code !== 'EPIPE') throw error;
-};
-
 const report = (error: unknown, commandName: string | undefined, argv: readonly string[]): void => {
   const kind = error instanceof UserError ? error.kind : undefined;
   process.exitCode = kind ? exitCodes[kind] : 1;
   const hint = error instanceof UserError && error.hint ? `\n  ${error.hint}` : '';
   const sentence = kind ? messageOf(error) : `internal error: ${messageOf(error)}`;
   process.stderr.write(`grafo${commandName ? ` ${commandName}` : ''}: ${sentence.split('\n')[0]}${hint}\n`);
-  if (argv.includes('--json')) console.log(JSON.stringify({ error: { code: process.exitCode, message: sentence } }));
+  if (argv.includes('--json'))
+    process.stdout.write(`${JSON.stringify({ error: { code: process.exitCode, message: sentence } })}\n`);
   const wantsStack = ['--verbose', '-v'].some((flag) => argv.includes(flag)) || process.env.GRAFO_DEBUG;
   if (wantsStack && error instanceof Error) process.stderr.write(`${error.stack}\n`);
 };

@@ -1,4 +1,4 @@
-/** What a user can mend. `cli.ts` alone turns the kind into an exit code. */
+/** What a user can mend. */
 export type ErrorKind =
   | 'usage' // unknown flag, bad value, no input
   | 'file' // missing or unreadable input, output not writable
@@ -7,6 +7,17 @@ export type ErrorKind =
   | 'capacity' // does not fit memory or context
   | 'partial' // some of several inputs failed
   | 'network'; // download failed, or offline and not cached
+
+/** What a process exits with, by kind; 1 is a mistake in grafo. */
+export const exitCodes: Readonly<Record<ErrorKind, number>> = {
+  usage: 2,
+  file: 3,
+  model: 4,
+  device: 5,
+  capacity: 6,
+  partial: 7,
+  network: 8,
+};
 
 /**
  * An error with one sentence that says what is wrong, and a hint that says what to do.

@@ -132,7 +132,7 @@ const fakeWorld = (signal: AbortSignal = new AbortController().signal) => {
   const world: World = {
     clock: () => performance.now(),
     signal,
-    machine: {
+    describe: async () => ({
       grafo_version: '1.2.3',
       onnxruntime_version: '1.30.0',
       node_version: '20.0.0',
@@ -140,8 +140,8 @@ const fakeWorld = (signal: AbortSignal = new AbortController().signal) => {
       cpu_features: 'avx2 fma',
       gpu_info: '',
       gpu_driver: '',
-    },
-    busyBefore: '',
+    }),
+    busyBefore: [],
     progress: quiet,
     write: async (text) => void written.push(text),
     note: (text) => void notes.push(text),
@@ -452,6 +452,14 @@ it('two benchmarks at once know of each other, one that has died is forgotten', 
   expect(third.isTaken).toBe(false);
   await third.release();
   expect(readdirSync(folder)).toEqual([]);
+});
+
+it('where no mark can be left, a benchmark runs all the same', async () => {
+  const file = join(scratch, 'no-folder');
+  writeFileSync(file, '');
+  const mark = await markRunning(join(file, 'cache'));
+  expect(mark.isTaken).toBe(false);
+  await mark.release();
 });
 
 it('a column appears for what is not at its default', async () => {

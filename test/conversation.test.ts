@@ -123,9 +123,9 @@ describe('a command', () => {
   it.each([
     ['/bye', { kind: 'leave' }],
     ['/exit', { kind: 'leave' }],
-    ['/stats', { kind: 'shown', note: 'stats' }],
-    ['/set', { kind: 'shown', note: expect.stringMatching(/^temp +0\.8$/) }],
-    ['/help', { kind: 'shown', note: expect.stringContaining('/regen') }],
+    ['/stats', { kind: 'done', note: 'stats' }],
+    ['/set', { kind: 'done', note: expect.stringMatching(/^temp +0\.8$/) }],
+    ['/help', { kind: 'done', note: expect.stringContaining('/regen') }],
     ['/regen', { kind: 'failed', note: 'nothing was asked yet' }],
     ['/undo', { kind: 'failed', note: 'nothing was asked yet' }],
     ['/copy', { kind: 'failed', note: 'there is no answer yet' }],

@@ -1,7 +1,8 @@
 /** The parts of all models, as the command gets them, for the tests of dumps. */
+
+import { archOf } from '../src/commands/family.ts';
 import type { ChosenGraph, GraphWish } from '../src/commands/graph/model.ts';
 import { chooseGraph, partsOf, withSource } from '../src/commands/graph/model.ts';
-import { archOf } from '../src/commands/text/open.ts';
 import { anyModel } from '../src/models/index.ts';
 import { fixture } from './fixtures.ts';
 

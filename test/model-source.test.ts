@@ -56,6 +56,14 @@ describe('the model of a command', () => {
     await expect(chosen({ ...wish, offline: true }, kind)).rejects.toThrow(`${name} is not in the cache`);
   });
 
+  it.each([
+    ['bas', '-m base downloads it'],
+    ['models/ggml-small.en.bin', '-m small.en downloads it'],
+    ['something-else.bin', 'a name such as base, small.en, turbo is downloaded'],
+  ])('of whisper that is not there, %s, is refused with the name that was meant', async (model, hint) => {
+    await expect(modelPath({ model }, 'whisper', () => undefined)).rejects.toMatchObject({ kind: 'file', hint });
+  });
+
   it('that is called like one of whisper.cpp is a file where there is one', async () => {
     expect((await chosen({ model: 'tiny' }, 'llama')).path).toBe('tiny');
     await expect(detectorPath('silero-v6.2.0', { offline: true }, () => undefined)).rejects.toThrow(

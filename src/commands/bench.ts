@@ -1,17 +1,15 @@
 /** `grafo bench`: how fast models run here, as llama-bench tells it and more. */
+import { exitCodes } from '../errors.ts';
 import { describeMachine, loadBefore, markRunning } from './bench/machine.ts';
 import { benchOptions } from './bench/options.ts';
 import { createProgress } from './bench/progress.ts';
 import { runBench } from './bench/run.ts';
 import { command } from './command.ts';
 import { printDevices } from './devices.ts';
-import { Interrupts } from './interrupts.ts';
-import { onClosedPipe, write } from './terminal.ts';
+import { interruptible } from './interrupts.ts';
+import { showsProgress, write } from './terminal.ts';
 
-/** A device that was asked for is not there. */
-const NO_DEVICE = 5;
-/** Some of what was asked for could not be measured. */
-const SOME_FAILED = 7;
+/** Something became slower than is let pass. */
 const REGRESSION = 1;
 
 /** `grafo bench`. */
@@ -31,42 +29,37 @@ export const benchCommand = command({
       await printDevices(false);
       return 0;
     }
-    const interrupts = new Interrupts();
-    onClosedPipe(() => interrupts.end(0));
     const note = (text: string): void => {
       if (!flags.quiet) process.stderr.write(text);
     };
     const progress = createProgress({
-      isShown: process.stderr.isTTY === true && !process.env.CI && !flags.quiet,
+      isShown: showsProgress(flags.quiet),
       write: (text) => process.stderr.write(text),
       now: () => performance.now(),
     });
     const mark = await markRunning();
-    try {
-      const busyBefore = [mark.isTaken ? 'another grafo bench runs' : '', loadBefore()].filter((text) => text !== '');
-      for (const reason of busyBefore) note(`busy: ${reason}\n`);
-      progress.say('asking what machine this is');
-      const outcome = await runBench(flags, {
-        clock: () => performance.now(),
-        signal: interrupts.signal,
-        machine: await describeMachine(),
-        busyBefore: busyBefore.join('; '),
-        progress,
-        write,
-        note,
-        complain: ({ message, hint }) => {
-          process.stderr.write(`grafo bench: ${message}${hint ? `\n  ${hint}` : ''}\n`);
-        },
-      });
-      if (outcome.wasInterrupted) return interrupts.exitCode;
-      const kinds = new Set(outcome.failures.map(({ kind }) => kind));
-      if (kinds.has('device')) return NO_DEVICE;
-      if (kinds.size > 0) return SOME_FAILED;
-      return outcome.hasRegression ? REGRESSION : 0;
-    } finally {
-      progress.clear();
-      interrupts.dispose();
-      await mark.release();
-    }
+    return interruptible(async (interrupts) => {
+      try {
+        const { failures, hasRegression, wasInterrupted } = await runBench(flags, {
+          clock: () => performance.now(),
+          signal: interrupts.signal,
+          describe: describeMachine,
+          busyBefore: [mark.isTaken ? 'another grafo bench runs' : '', loadBefore()].filter((text) => text !== ''),
+          progress,
+          write,
+          note,
+          complain: ({ message, hint }) => {
+            process.stderr.write(`grafo bench: ${message}${hint ? `\n  ${hint}` : ''}\n`);
+          },
+        });
+        if (wasInterrupted) return interrupts.exitCode;
+        if (failures.some(({ kind }) => kind === 'device')) return exitCodes.device;
+        if (failures.length > 0) return exitCodes.partial;
+        return hasRegression ? REGRESSION : 0;
+      } finally {
+        progress.clear();
+        await mark.release();
+      }
+    });
   },
 });

@@ -2,15 +2,13 @@
 import { UserError } from '../errors.ts';
 import type { KeptProgram } from '../graph/device/kept.ts';
 import { clearKept, listKept, programsFolder } from '../graph/device/kept.ts';
-import { command, optionGroup } from './command.ts';
-import { cacheFolder, cacheLimit } from './options.ts';
+import { command } from './command.ts';
+import { cacheFolder, cacheLimit, reportOptions } from './options.ts';
 import { write } from './terminal.ts';
 
 /** `grafo cache`. */
 export const cacheCommand = command({
-  options: optionGroup('Report', {
-    json: { type: 'boolean', default: false, describe: 'one JSON object on stdout instead of text' },
-  }),
+  options: { json: reportOptions.json },
   operands: '[clear]',
   examples: [
     ['grafo cache', 'what is kept, and how much room it takes'],

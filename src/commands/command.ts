@@ -1,4 +1,5 @@
 /** What a subcommand is, and how a table of options gives its values their types. */
+import { existsSync } from 'node:fs';
 import type { InferredOptionTypes, Options } from 'yargs';
 import { UserError } from '../errors.ts';
 import { parseArguments } from './arguments.ts';
@@ -54,10 +55,16 @@ export const command = <O extends OptionTable>(definition: CommandDefinition<O>)
   async run(argv) {
     const { values, words } = await parseArguments(argv, definition.options);
     if (words.length > 0 && definition.operands === undefined)
-      throw new UserError('usage', `'${words[0]}' belongs to no flag`, 'quote a text that has spaces in it');
+      throw new UserError('usage', `'${words[0]}' belongs to no flag`, hintOn(words[0] ?? '', definition.options));
     return definition.run(values, words);
   },
 });
+
+/** What a word was meant for that belongs to no flag: a file that is there is most likely the model. */
+const hintOn = (word: string, options: OptionTable): string =>
+  'model' in options && existsSync(word)
+    ? `a model is named with -m: -m ${word}`
+    : 'quote a text that has spaces in it';
 
 /** Options under one heading of the help. */
 export const optionGroup = <O extends OptionTable>(heading: string, options: O): O => {

@@ -3,6 +3,7 @@ import { UserError } from '../errors.ts';
 import { dashed, onOffAuto } from './arguments.ts';
 import type { Command, CommandTitle, Option } from './command.ts';
 import { command } from './command.ts';
+import { write } from './terminal.ts';
 
 /** A command that is read when it is asked for. */
 export interface Loadable extends CommandTitle {
@@ -21,8 +22,6 @@ interface Flag {
   readonly values: readonly string[] | 'file' | 'any';
 }
 
-const shells = ['bash', 'zsh', 'fish'] as const;
-
 /** The command, for this list of commands. */
 export const completionCommand = (commands: readonly Loadable[]): Command =>
   command({
@@ -34,13 +33,10 @@ export const completionCommand = (commands: readonly Loadable[]): Command =>
       ['grafo completion fish > ~/.config/fish/completions/grafo.fish', 'fish'],
     ],
     async run(_, [shell, ...more]) {
-      if (shell === undefined || more.length > 0)
-        throw new UserError('usage', 'one shell is expected', `shells are ${shells.join(', ')}`);
-      const described = await Promise.all(commands.map(describeCommand));
-      if (shell === 'bash') console.log(bashScript(described));
-      else if (shell === 'zsh') console.log(zshScript(described));
-      else if (shell === 'fish') console.log(fishScript(described));
-      else throw new UserError('usage', `no completion for '${shell}'`, `shells are ${shells.join(', ')}`);
+      if (shell === undefined || more.length > 0) throw new UserError('usage', 'one shell is expected', HINT);
+      const script = scripts.get(shell);
+      if (!script) throw new UserError('usage', `no completion for '${shell}'`, HINT);
+      await write(`${script(await Promise.all(commands.map(describeCommand)))}\n`);
       return 0;
     },
   });
@@ -164,3 +160,12 @@ const fishScript = (commands: readonly Described[]): string => {
     ),
   ].join('\n');
 };
+
+/** What each shell is given. */
+const scripts = new Map([
+  ['bash', bashScript],
+  ['zsh', zshScript],
+  ['fish', fishScript],
+]);
+
+const HINT = `shells are ${[...scripts.keys()].join(', ')}`;

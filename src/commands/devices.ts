@@ -5,6 +5,7 @@ import { fallbackLine } from '../graph/device/fallbacks.ts';
 import { listDevices, listLikelyDevices } from '../graph/device/list.ts';
 import type { OnnxSession } from '../graph/device/session.ts';
 import { cacheFolder } from './options.ts';
+import { write } from './terminal.ts';
 
 /** Starts only what the wish needs to know about. */
 export const findDevice = async (wish: Wish, needBytes: number): Promise<{ device: Device; why: string }> => {
@@ -38,12 +39,12 @@ export const noticeFallbacks = (
 };
 
 /** The text of `--list-devices`. */
-export const deviceTable = (devices: readonly Device[]): string =>
+const deviceTable = (devices: readonly Device[]): string =>
   ['Available devices:', ...devices.map((d) => `  ${deviceId(d).padEnd(7)} ${d.name}: ${stateText(d)}`)].join('\n');
 
 /** Prints every device and its state. */
 export const printDevices = async (asJson: boolean): Promise<void> => {
   const devices = await listDevices(cacheFolder());
   const plain = devices.map((d) => ({ id: deviceId(d), name: d.name, ...d.state }));
-  console.log(asJson ? JSON.stringify(plain) : deviceTable(devices));
+  await write(`${asJson ? JSON.stringify(plain) : deviceTable(devices)}\n`);
 };

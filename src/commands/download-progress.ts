@@ -1,5 +1,6 @@
 /** How far a download is: a line on stderr that is rewritten, with speed and the time that is left. */
 import { bytesText } from '../io/hub/bytes.ts';
+import { CLEAR_LINE, progressBar, showsProgress } from './terminal.ts';
 
 /** Rates are of the last so many milliseconds: what a connection does now, not what it did before it was cut. */
 const WINDOW_MS = 5000;
@@ -20,9 +21,8 @@ export const createMeter = () => {
     samples = [...kept, { at, done }];
     const [first = { at, done }] = samples;
     const perSecond = at > first.at ? (1000 * (done - first.done)) / (at - first.at) : 0;
-    const filled = Math.round((20 * done) / Math.max(1, total));
-    const bar = '#'.repeat(filled) + '.'.repeat(20 - filled);
-    const part = `[${bar}] ${Math.floor((100 * done) / Math.max(1, total))}% of ${bytesText(total)}`;
+    const share = done / Math.max(1, total);
+    const part = `${progressBar(share)} ${Math.floor(100 * share)}% of ${bytesText(total)}`;
     if (perSecond === 0) return part;
     return `${part}, ${bytesText(perSecond)}/s, ${clockText((total - done) / perSecond)} left`;
   };
@@ -44,7 +44,7 @@ export interface DownloadProgress {
 
 /** Shown where stderr is a terminal and nobody asked for silence. */
 export const downloadProgress = (isQuiet: boolean): DownloadProgress => {
-  const isShown = !isQuiet && process.stderr.isTTY === true && !process.env.CI;
+  const isShown = showsProgress(isQuiet);
   const meter = createMeter();
   let last: number | undefined;
   return {
@@ -52,10 +52,10 @@ export const downloadProgress = (isQuiet: boolean): DownloadProgress => {
       const now = performance.now();
       if (!isShown || (last !== undefined && now - last < REWRITE_MS && done < total)) return;
       last = now;
-      process.stderr.write(`\r\x1b[2K${meter(done, total, now)}`);
+      process.stderr.write(`${CLEAR_LINE}${meter(done, total, now)}`);
     },
     end() {
-      if (last !== undefined) process.stderr.write('\r\x1b[2K');
+      if (last !== undefined) process.stderr.write(CLEAR_LINE);
       last = undefined;
     },
   };

@@ -124,11 +124,18 @@ const difference = async (flags: GraphFlags, format: Format, words: readonly str
 const viewFor = (flags: GraphFlags): Promise<View> =>
   withSource(flags, async (source) => filtered(await viewAtStage(chooseGraph(source, flags), flags), flags));
 
-/** The filters in the order in which they make sense together: layers, operations, weights, boxes, repeats. */
+/**
+ * The filters in the order in which they make sense together: layers, operations, weights, boxes, repeats.
+ * @throws UserError 'usage' where nothing is left of the layers or operations that were asked for
+ */
 const filtered = (view: View, flags: GraphFlags): View => {
   const range = flags.layer === undefined ? flags.layers : { from: flags.layer, to: flags.layer };
   let seen = range ? onlyLayers(view, range.from, range.to) : view;
-  if (flags.op !== undefined) seen = onlyOperations(seen, flags.op);
+  if (range && seen.boxes.length === 0) throw new UserError('usage', `'${view.name}' has no layer ${range.from}`);
+  if (flags.op !== undefined) {
+    seen = onlyOperations(seen, flags.op);
+    if (seen.boxes.length === 0) throw new UserError('usage', `no operation or tensor is like '${flags.op}'`);
+  }
   if (!flags.weights) seen = withoutWeights(seen);
   if (flags.depth !== undefined && flags.depth !== Number.POSITIVE_INFINITY) seen = folded(seen, flags.depth);
   return flags['collapse-repeats'] ? repeatsCollapsed(seen) : seen;

@@ -1,21 +1,25 @@
 /** `grafo inspect`: what a model's file says of itself, and what it would take to run it; its header alone is read. */
 import { UserError } from '../errors.ts';
 import { aligned } from '../graph/print/cost.ts';
-import type { MetadataValue, StoredTensor, WeightSource } from '../graph/weights.ts';
+import { elements } from '../graph/tensor.ts';
+import type { MetadataValue, WeightSource } from '../graph/weights.ts';
 import { bytesText } from '../io/hub/bytes.ts';
 import { anyModel, type Family } from '../models/index.ts';
 import { command, optionGroup } from './command.ts';
+import { archOf } from './family.ts';
 import type { MemoryPlan } from './memory.ts';
 import { memoryJson, memoryText } from './memory.ts';
 import type { NamedModel } from './model-source.ts';
 import { openHeader } from './model-source.ts';
-import { deviceOptions, hubOptions, physicalCores } from './options.ts';
+import { deviceOptions, hubOptions, physicalCores, reportOptions } from './options.ts';
+import { plainPlacement } from './placement.ts';
 import { noticeUnless, write } from './terminal.ts';
-import { archOf, asStored, textMemory } from './text/open.ts';
+import { asStored, textMemory } from './text/open.ts';
 import { imageMemory } from './vit/model.ts';
 import { speechMemory } from './whisper/open.ts';
 
 const { device, compute } = deviceOptions;
+const { json, quiet } = reportOptions;
 
 const options = {
   ...hubOptions,
@@ -34,8 +38,8 @@ const options = {
   ...optionGroup('Report', {
     tensors: { type: 'boolean', default: false, describe: 'every tensor, not only how many of each type' },
     full: { type: 'boolean', default: false, describe: 'long values of metadata to their end' },
-    json: { type: 'boolean', default: false, describe: 'one JSON object on stdout instead of text' },
-    quiet: { alias: 'q', type: 'boolean', default: false, describe: 'nothing on stderr but errors' },
+    json,
+    quiet,
   }),
 } as const;
 
@@ -75,14 +79,10 @@ export const inspectCommand = command({
 /** What it takes of memory as its command would run it by itself. */
 const memoryFor = (file: NamedModel, family: Family, flags: InspectFlags): Promise<MemoryPlan> => {
   const place = {
+    ...plainPlacement(physicalCores()),
     wish: flags.device,
-    strictDevice: false,
-    threads: physicalCores(),
     compute: flags.compute,
-    fused: true,
-    activations: 'auto' as const,
     cache: false,
-    notice: () => undefined,
   };
   switch (family) {
     case 'vit':
@@ -100,12 +100,10 @@ const memoryFor = (file: NamedModel, family: Family, flags: InspectFlags): Promi
   }
 };
 
-const nValueOf = ({ shape }: StoredTensor): number => shape.reduce((product, n) => product * n, 1);
-
 const totals = ({ tensors }: WeightSource) => {
   const all = [...tensors.values()];
   return {
-    nParameter: all.reduce((sum, tensor) => sum + nValueOf(tensor), 0),
+    nParameter: all.reduce((sum, tensor) => sum + elements(tensor.shape), 0),
     byteLength: all.reduce((sum, tensor) => sum + tensor.byteLength, 0),
   };
 };

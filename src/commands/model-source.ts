@@ -3,17 +3,18 @@
  * whisper.cpp's short names, or the demo of the command's kind that comes with grafo.
  */
 import { existsSync, readdirSync } from 'node:fs';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { UserError } from '../errors.ts';
 import type { ModelForm } from '../io/hub/choose.ts';
 import type { Watcher } from '../io/hub/model.ts';
 import { checkedPath, type HubReference, isHubReference, parseHubReference } from '../io/hub/reference.ts';
 import { type HubSettings, hubSettings } from '../io/hub/settings.ts';
-import { speechModelNamed, voiceDetectorNamed } from '../io/hub/short-names.ts';
+import { speechModelNamed, speechNames, voiceDetectorNamed } from '../io/hub/short-names.ts';
 import { type ModelFile, openModelFile, openSingleFile } from '../io/model-file.ts';
 import type { Family } from '../models/index.ts';
 import { downloadProgress } from './download-progress.ts';
+import { nearest } from './nearest.ts';
 
 /** The flags that name a model. */
 export interface ModelWish {
@@ -59,7 +60,10 @@ export const modelPath = async (
   folder = demoFolder,
 ): Promise<string> => {
   const named = namedModel(wish, kind);
-  if (typeof named === 'string') return named;
+  if (typeof named === 'string') {
+    if (kind === 'whisper' && !existsSync(named)) throw noSpeechModel(named);
+    return named;
+  }
   if (named) return download(named, kind, wish, notice);
   const demo = demoIn(folder, kind === 'any' ? 'llama' : kind);
   if (demo === undefined) throw new UserError('usage', 'no model file', `give one with ${realOnes[kind]}`);
@@ -87,6 +91,16 @@ const namedModel = (wish: ModelWish, kind: ModelKind): string | HubReference | u
   if (model === undefined || existsSync(model)) return model;
   if (isHubReference(model)) return parseHubReference(model);
   return (kind === 'whisper' || kind === 'any' ? speechModelNamed(model) : undefined) ?? model;
+};
+
+/** The error for a file that is not there, with the name that was most likely meant: `bas`, `ggml-base.bin`. */
+const noSpeechModel = (path: string): UserError => {
+  const name = basename(path)
+    .replace(/^ggml-/, '')
+    .replace(/\.bin$/, '');
+  const close = nearest(name, speechNames);
+  const hint = close === undefined ? `a name such as base, small.en, turbo is downloaded` : `-m ${close} downloads it`;
+  return new UserError('file', `cannot read '${path}': no such file or directory`, hint);
 };
 
 const withFile = (reference: HubReference, file: string | undefined): HubReference =>

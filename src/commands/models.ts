@@ -8,17 +8,17 @@ import { isMeant, quantOf } from '../io/hub/choose.ts';
 import { type HubReference, nameOf, parseHubReference } from '../io/hub/reference.ts';
 import { hubSettings } from '../io/hub/settings.ts';
 import { speechModelNamed, voiceDetectorNamed } from '../io/hub/short-names.ts';
-import { command, optionGroup } from './command.ts';
+import { command } from './command.ts';
 import { modelPath } from './model-source.ts';
-import { hubOptions } from './options.ts';
+import { hubOptions, reportOptions } from './options.ts';
 import { noticeUnless, write } from './terminal.ts';
+
+const { json, quiet } = reportOptions;
 
 const options = {
   ...hubOptions,
-  ...optionGroup('Report', {
-    json: { type: 'boolean', default: false, describe: 'one JSON object on stdout instead of text' },
-    quiet: { alias: 'q', type: 'boolean', default: false, describe: 'nothing on stderr but errors' },
-  }),
+  json,
+  quiet,
 };
 
 const words = ['list', 'pull', 'path', 'rm'] as const;

@@ -1,9 +1,9 @@
 /** What somebody meant who mistyped a word. */
 
-/** The known word that differs least from `word`; undefined where none is close. */
+/** The known word that differs least from `word`; undefined where none is close, or every letter is another. */
 export const nearest = (word: string, known: Iterable<string>): string | undefined => {
   let best: string | undefined;
-  let least = Math.max(1, Math.floor(word.length / 3));
+  let least = Math.min(word.length - 1, Math.max(1, Math.floor(word.length / 3)));
   for (const candidate of known) {
     const distance = editDistance(word, candidate);
     if (distance < least || (distance === least && best === undefined)) [best, least] = [candidate, distance];

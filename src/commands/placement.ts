@@ -23,6 +23,18 @@ export interface PlacementOptions {
 /** The processor, whatever else there is: what `-ngl 0` and `--no-gpu` ask for. */
 export const onProcessor: Wish = { kind: 'named', provider: 'cpu', index: 0 };
 
+/** On the processor by so many threads, all else as commands have it by themselves; nothing is told. */
+export const plainPlacement = (threads: number): PlacementOptions => ({
+  wish: onProcessor,
+  strictDevice: false,
+  threads,
+  compute: 'auto',
+  fused: true,
+  activations: 'auto',
+  cache: true,
+  notice: () => undefined,
+});
+
 /** What the flags say of it; notices go to a person. */
 export const placementOf = (flags: Parsed<typeof deviceOptions>, notice: (line: string) => void): PlacementOptions => ({
   wish: flags.device,

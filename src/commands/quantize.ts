@@ -2,9 +2,11 @@
 import { realpath, stat, statfs } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { UserError } from '../errors.ts';
+import { elements } from '../graph/tensor.ts';
 import type { RowRange, StoredTensor, WeightSource } from '../graph/weights.ts';
 import type { Encoders } from '../io/gguf/encoders.ts';
 import { openEncoders } from '../io/gguf/encoders.ts';
+import { fileError } from '../io/gguf/file.ts';
 import { readEncodedMetadata } from '../io/gguf/header.ts';
 import { findMixture, type Mixture, mixtures, typesOf } from '../io/gguf/mixture.ts';
 import type { GgufFile } from '../io/gguf/reader.ts';
@@ -16,7 +18,7 @@ import { Interrupted } from '../models/decoder.ts';
 import { command, optionGroup } from './command.ts';
 import { interruptible } from './interrupts.ts';
 import { modelPath, openHeader } from './model-source.ts';
-import { hubOptions, physicalCores } from './options.ts';
+import { deviceOptions, hubOptions, physicalCores, reportOptions } from './options.ts';
 import { noticeUnless, progressLine, write } from './terminal.ts';
 
 const options = {
@@ -24,8 +26,8 @@ const options = {
   ...optionGroup('Quantising', {
     'dry-run': { type: 'boolean', default: false, describe: 'only tell what would be written' },
     pure: { type: 'boolean', default: false, describe: 'the same type for all matrices' },
-    threads: { alias: 't', type: 'number', whole: true, least: 1, describe: 'CPU threads (default: physical cores)' },
-    quiet: { alias: 'q', type: 'boolean', default: false, describe: 'nothing on stderr but errors' },
+    threads: deviceOptions.threads,
+    quiet: reportOptions.quiet,
   }),
 };
 
@@ -50,7 +52,7 @@ export const quantizeCommand = command({
     if (isDry) return dryRun(await openHeader(wish, 'llama', noticeUnless(quiet)), to, mixture, pure);
     const path = await modelPath(wish, 'llama', noticeUnless(quiet));
     return interruptible(async ({ signal }) => {
-      const bar = progressLine('quantising');
+      const bar = progressLine('quantising', quiet);
       const file = await openGguf(path);
       const encoders = openEncoders(threads ?? physicalCores());
       try {
@@ -58,11 +60,11 @@ export const quantizeCommand = command({
         const stored = [...file.tensors.values()];
         const types = typesIn(file, mixture, pure);
         const typeOf = (tensor: StoredTensor) => types.get(tensor.name) ?? tensor.type;
-        const nValue = stored.reduce((sum, tensor) => sum + nValueOf(tensor), 0);
+        const nValue = stored.reduce((sum, tensor) => sum + elements(tensor.shape), 0);
         let done = 0;
         const written = (n: number): void => {
           done += n;
-          if (!quiet) bar.update(done, nValue);
+          bar.update(done, nValue);
         };
         const tensors = stored.map((tensor) => reencoded(tensor, typeOf(tensor), { encoders, signal, written }));
         await writeGguf(to, { ...(await keysFor(mixture, file)), tensors });
@@ -89,9 +91,11 @@ const dryRun = async (file: ModelFile, to: string, mixture: Mixture, isPure: boo
   try {
     const types = typesIn(file, mixture, isPure);
     const stored = [...file.tensors.values()];
-    const nValue = stored.reduce((sum, tensor) => sum + nValueOf(tensor), 0);
+    const nValue = stored.reduce((sum, tensor) => sum + elements(tensor.shape), 0);
     const size = stored.reduce((sum, tensor) => sum + bytesAs(types.get(tensor.name) ?? tensor.type, tensor), 0);
-    const { bavail, bsize } = await statfs(dirname(to));
+    const { bavail, bsize } = await statfs(dirname(to)).catch((error: unknown) => {
+      throw fileError('write', to, error);
+    });
     const free = bavail * bsize;
     const bits = ((8 * size) / nValue).toFixed(2);
     await write(
@@ -108,7 +112,7 @@ const dryRun = async (file: ModelFile, to: string, mixture: Mixture, isPure: boo
 /** What a tensor takes in a type. */
 const bytesAs = (type: string, tensor: StoredTensor): number => {
   const { blockSize = 1, blockBytes = 0 } = typeOfName(type) ?? {};
-  return (nValueOf(tensor) / blockSize) * blockBytes;
+  return (elements(tensor.shape) / blockSize) * blockBytes;
 };
 
 /** A file cannot be read while it is being replaced. */
@@ -170,8 +174,6 @@ const reencoded = (tensor: StoredTensor, type: string, { encoders, signal, writt
   },
 });
 
-const rowsOf = ({ shape }: StoredTensor): number => shape.slice(0, -1).reduce((product, n) => product * n, 1);
-
-const nValueOf = ({ shape }: StoredTensor): number => shape.reduce((product, n) => product * n, 1);
+const rowsOf = ({ shape }: StoredTensor): number => elements(shape.slice(0, -1));
 
 const PLAIN = ['f32', 'f16', 'bf16'];

@@ -1,5 +1,6 @@
 /** stdout and stderr as a command uses them: results apart from everything else, a closed pipe is no error. */
 import { UserError } from '../errors.ts';
+import { fileError } from '../io/gguf/file.ts';
 import type { OnOffAuto } from './arguments.ts';
 
 /** Calls back when whoever read stdout has gone (`| head -1`), which is no error. */
@@ -9,21 +10,19 @@ export const onClosedPipe = (stop: () => void): void => {
   });
 };
 
-/** Writes results; resolves when more may be written, so that a slow reader is never flooded. */
+/** Errors of writing to somebody who has gone, and from then on. */
+const GONE = ['EPIPE', 'ERR_STREAM_DESTROYED'];
+
+/**
+ * Writes results; resolves when the system has them, so that a slow reader is never flooded.
+ * @throws UserError 'file' where stdout cannot be written, as on a full disk; a reader that has gone is no error
+ */
 export const write = (text: string | Uint8Array): Promise<void> =>
-  new Promise((resolve) => {
-    const { stdout } = process;
-    if (stdout.destroyed || stdout.write(text)) {
-      resolve();
-      return;
-    }
-    const go = () => {
-      stdout.off('drain', go);
-      stdout.off('close', go);
-      resolve();
-    };
-    stdout.on('drain', go);
-    stdout.on('close', go);
+  new Promise((resolve, reject) => {
+    process.stdout.write(text, (error?: NodeJS.ErrnoException | null) => {
+      if (!error || GONE.includes(error.code ?? '')) resolve();
+      else reject(fileError('write to', 'stdout', error));
+    });
   });
 
 /** Says one line on stderr to a person who did not ask for silence. */
@@ -43,15 +42,33 @@ export const hasColours = (asked: OnOffAuto, env: NodeJS.ProcessEnv = process.en
 /** Text that stands out from what the model writes. */
 export const yellow = (text: string): string => `\x1b[33m${text}\x1b[0m`;
 
+/** Whether somebody looks at what is rewritten on stderr. */
+export const showsProgress = (isQuiet: boolean): boolean =>
+  !isQuiet && process.stderr.isTTY === true && !process.env.CI;
+
+const BAR_WIDTH = 20;
+
+/** `[#####...............]`, with so much of it done, from 0 to 1. */
+export const progressBar = (part: number): string => {
+  const filled = Math.round(BAR_WIDTH * part);
+  return `[${'#'.repeat(filled)}${'.'.repeat(BAR_WIDTH - filled)}]`;
+};
+
+/** Takes away the line that is rewritten. */
+export const CLEAR_LINE = '\r\x1b[2K';
+
 /** What takes less time than this needs no progress. */
 const PATIENCE_MS = 300;
 
 /**
- * A line on stderr that is rewritten while something long goes on; nothing where stderr is no terminal. `end` takes it
- * away, and must come before anything else is written there.
+ * A line on stderr that is rewritten while something long goes on; nothing where nobody looks. `end` takes it away, and
+ * must come before anything else is written there.
  */
-export const progressLine = (what: string): { update(done: number, total: number): void; end(): void } => {
-  const shown = process.stderr.isTTY === true && !process.env.CI;
+export const progressLine = (
+  what: string,
+  isQuiet = false,
+): { update(done: number, total: number): void; end(): void } => {
+  const shown = showsProgress(isQuiet);
   const begun = performance.now();
   let last: number | undefined;
   return {
@@ -59,11 +76,10 @@ export const progressLine = (what: string): { update(done: number, total: number
       const percent = Math.floor((100 * done) / total);
       if (!shown || percent === last || performance.now() - begun < PATIENCE_MS) return;
       last = percent;
-      const filled = Math.round(percent / 5);
-      process.stderr.write(`\r${what} [${'#'.repeat(filled)}${'.'.repeat(20 - filled)}] ${percent}%`);
+      process.stderr.write(`\r${what} ${progressBar(percent / 100)} ${percent}%`);
     },
     end() {
-      if (last !== undefined) process.stderr.write('\r\x1b[2K');
+      if (last !== undefined) process.stderr.write(CLEAR_LINE);
       last = undefined;
     },
   };

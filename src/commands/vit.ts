@@ -1,6 +1,6 @@
 /** `grafo vit`: says what is in images, with a Vision Transformer. */
 import { parse } from 'node:path';
-import { UserError } from '../errors.ts';
+import { exitCodes, UserError } from '../errors.ts';
 import { deviceId } from '../graph/device/device.ts';
 import { fileError } from '../io/gguf/file.ts';
 import type { ImageSource } from '../io/image/decode.ts';
@@ -17,6 +17,7 @@ import type { Interrupts } from './interrupts.ts';
 import { interruptible } from './interrupts.ts';
 import { modelPath } from './model-source.ts';
 import { placementOf } from './placement.ts';
+import { whilePreparing } from './preparing.ts';
 import { expectNoStdin, tasksToDo } from './share.ts';
 import { noticeUnless, progressLine, write } from './terminal.ts';
 import { convertModel } from './vit/convert.ts';
@@ -71,7 +72,7 @@ export const vitCommand = command({
 
     const path = await modelPath(flags, 'vit', noticeUnless(flags.quiet));
     return interruptible(async (interrupts) => {
-      const model = await openModel(path, flags);
+      const model = await openModel(path, flags, interrupts.signal);
       try {
         if (model.nClass === 0 && !flags.embeddings)
           throw new UserError('model', `'${path}' has no classifier`, '--embeddings gives what it sees');
@@ -105,6 +106,9 @@ const checkForms = (flags: VitFlags): void => {
     throw new UserError('usage', '--skip-existing needs --output-dir', 'there is a file for each image that is done');
   if (flags.type !== undefined && flags.convert === undefined)
     throw new UserError('usage', '--type is the type of what --convert writes');
+  const map = flags['attention-map'];
+  if (map !== undefined && !/\.png$/i.test(map))
+    throw new UserError('usage', `--attention-map '${map}' is no .png`, 'maps are written as PNG');
   if (flags.embeddings && flags.logits)
     throw new UserError('usage', '--embeddings prints no classes, so there are no --logits');
 };
@@ -117,19 +121,10 @@ const openOptions = (flags: VitFlags): OpenVitOptions => ({
   looks: flags['attention-map'] !== undefined,
 });
 
-const openModel = async (path: string, flags: VitFlags): Promise<ImageModel> => {
-  const bar = progressLine('preparing weights');
-  try {
-    return await openImageModel(path, {
-      ...openOptions(flags),
-      progress: (done, total) => {
-        if (!flags.quiet) bar.update(done, total);
-      },
-    });
-  } finally {
-    bar.end();
-  }
-};
+const openModel = (path: string, flags: VitFlags, signal: AbortSignal): Promise<ImageModel> =>
+  whilePreparing({ isQuiet: flags.quiet, signal, notice: noticeUnless(flags.quiet) }, (hooks) =>
+    openImageModel(path, { ...openOptions(flags), ...hooks }),
+  );
 
 interface Job {
   readonly flags: VitFlags;
@@ -161,7 +156,7 @@ async function* answers<S extends ImageSource>(
   const { classifier, loadMs } = model;
   const { imageSize } = classifier;
   const watch = createStopwatch(loadMs);
-  const bar = progressLine('images');
+  const bar = progressLine('images', flags.quiet);
   const isRead = (p: Prepared<S>): p is Prepared<S> & { readonly result: Pixels } => !(p.result instanceof UserError);
   for await (const batch of preparedBatches(sources, { recipe, imageSize, batchSize: flags['batch-size'] })) {
     if (interrupts.signal.aborted) break;
@@ -172,7 +167,7 @@ async function* answers<S extends ImageSource>(
     const classify = () => classifier.classify(images, read.length);
     const said = read.length > 0 ? await watch.inference(read.length, classify) : [];
     watch.prepared(batch);
-    if (!flags.quiet && sources.length > 1) bar.update(watch.nImage, sources.length);
+    if (sources.length > 1) bar.update(watch.nImage, sources.length);
     for (const [i, { source, result }] of read.entries()) {
       const answer = said[i];
       if (answer) yield { source, pixels: result, answer };
@@ -207,7 +202,7 @@ const classifyAll = async (job: Job, sources: readonly ImageTask[]): Promise<num
     await write(`${JSON.stringify({ images, failed: errors, device: deviceId(device), compute, threads })}\n`);
   }
   if (interrupts.signal.aborted) return interrupts.exitCode;
-  return first ? SOME_FAILED : 0;
+  return first ? exitCodes.partial : 0;
 };
 
 const saveJson = async (path: string, value: unknown): Promise<void> => {
@@ -217,9 +212,6 @@ const saveJson = async (path: string, value: unknown): Promise<void> => {
     throw fileError('write', path, error);
   }
 };
-
-/** Some of several inputs failed, the others are done. */
-const SOME_FAILED = 7;
 
 const rolledOut = ({ attention }: Classified, { nToken, nPrefix }: ImageModel): Float32Array =>
   attentionRollout(attention, nToken, nPrefix);
@@ -240,5 +232,5 @@ const evaluate = async (job: Job, dir: string): Promise<number> => {
   const summary = accuracy.summary();
   if (summary.images > 0) await write(flags.json ? `${JSON.stringify(summary)}\n` : accuracyText(summary));
   if (interrupts.signal.aborted) return interrupts.exitCode;
-  return failed.length > 0 ? SOME_FAILED : 0;
+  return failed.length > 0 ? exitCodes.partial : 0;
 };

@@ -168,7 +168,7 @@ const transcribeOne = async (job: Job, input: Input): Promise<void> => {
     });
     if (opened.detected) notice(describeLanguages(opened.detected));
     if (flags['detect-language']) {
-      if (flags.json) console.log(JSON.stringify({ languages: Object.fromEntries(opened.detected ?? []) }));
+      if (flags.json) await write(`${JSON.stringify({ languages: Object.fromEntries(opened.detected ?? []) })}\n`);
       return;
     }
     notice(describeJob(recording.name, opened, flags, file));
@@ -184,7 +184,7 @@ const transcribeOne = async (job: Job, input: Input): Promise<void> => {
       stopwatch,
     };
     if (flags.json)
-      console.log(JSON.stringify({ ...resultJson(transcript, input), timings: speechTimingsJson(timings) }));
+      await write(`${JSON.stringify({ ...resultJson(transcript, input), timings: speechTimingsJson(timings) })}\n`);
     notice(`\n${speechTimings(timings)}`);
   } finally {
     progress.end();

@@ -1,7 +1,6 @@
 /** JSON files of unknown content, and values of an expected kind out of them. */
-import { readFile } from 'node:fs/promises';
 import { UserError } from '../errors.ts';
-import { fileError } from './gguf/file.ts';
+import { readText } from './plain-file.ts';
 
 export type JsonObject = Readonly<Record<string, unknown>>;
 
@@ -14,10 +13,7 @@ export const isObject = (value: unknown): value is JsonObject =>
  * @throws UserError 'file' for a missing or unreadable file, 'model' for one that holds no JSON object
  */
 export const readJsonObject = async (path: string): Promise<JsonObject> => {
-  const text = await readFile(path, 'utf8').catch((error: unknown) => {
-    throw fileError('read', path, error);
-  });
-  const value = parsed(text);
+  const value = parsed(await readText(path));
   if (!isObject(value)) throw new UserError('model', `'${path}' holds no JSON object`);
   return value;
 };

@@ -132,6 +132,17 @@ describe('whose model it is', () => {
     expect(stderr).toContain(message);
   });
 
+  it('grafo llama names the command for a model that writes no text', async () => {
+    const path = await changedModel('a vit by its name', {
+      metadata: { 'general.architecture': { type: 'string', value: 'vit' } },
+    });
+    const { code, stderr } = await grafo(['llama', '-m', path, '-p', 'Hi']);
+    expect(code).toBe(4);
+    expect(stderr).toBe(
+      `grafo llama: '${path}' has architecture 'vit', which grafo vit runs\n  grafo vit -m ${path}\n`,
+    );
+  });
+
   it.each([
     ['by its name', { 'general.name': { type: 'string', value: 'DeepSeek R1 Distill Qwen 1.5B' } }],
     ['by its origin', { 'general.base_model.0.name': { type: 'string', value: 'Deepseek LLM 7B' } }],

@@ -80,6 +80,8 @@ describe('grafo graph-dump', () => {
     ],
     [['-m', model, '--diff', 'a'], 2, '--diff takes two'],
     [['-m', model, 'word'], 2, "'word' belongs to no flag"],
+    [['-m', model, '--layer', '99'], 2, "'decoder' has no layer 99"],
+    [['-m', model, '--op', '*nonsense*'], 2, "no operation or tensor is like '*nonsense*'"],
     [['--arch', 'deepseek-v3', '--format', 'svg'], 6, 'too large to be drawn'],
   ])('refuses %j in a sentence', async (args, code, message) => {
     const result = await dump(...args);

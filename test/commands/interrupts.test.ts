@@ -1,4 +1,5 @@
-/** How a run ends that is not let to its end: readers that go, Ctrl-C, a request to terminate. */
+/** How a run ends that is not let to its end: readers that go, full disks, Ctrl-C, a request to terminate. */
+import { existsSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { fixture } from '../fixtures.ts';
 import { environment, grafo, grafoFile, run } from './run.ts';
@@ -57,5 +58,19 @@ describe.skipIf(process.platform === 'win32')('a reader that goes', () => {
   it('leaves the exit code 0 to the program itself', async () => {
     const piped = await shell(`{ ${command} -c 100000 -q; echo "code $?" >&2; } | head -1 >/dev/null`);
     expect(piped.stderr).toBe('code 0\n');
+  });
+});
+
+describe.skipIf(!existsSync('/dev/full'))('a disk without room', () => {
+  it.each([
+    ['a text', `llama -m "$MODEL" -q -p Hi -n 5 --ignore-eos`, 'grafo llama'],
+    ['a JSON object', `llama -m "$MODEL" -q -p Hi -n 5 --json`, 'grafo llama'],
+    ['a help page', '--help', 'grafo'],
+  ])('is named where %s is written to it, and the exit code is 3', async (_, line, name) => {
+    const { code, stderr } = await run('sh', ['-c', `"${process.execPath}" "$GRAFO" ${line} > /dev/full`], {
+      env: environment({ GRAFO: grafoFile, MODEL: model }),
+    });
+    expect(stderr).toBe(`${name}: cannot write to 'stdout': no space left on the device\n`);
+    expect(code).toBe(3);
   });
 });

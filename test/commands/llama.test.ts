@@ -1,4 +1,4 @@
-import { readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { fixture, nmse, readNda, scratch } from '../fixtures.ts';
@@ -366,7 +366,9 @@ describe('a wrong command line', () => {
     [['-ngl', 'many'], 2, "--n-gpu-layers is 'many'"],
     [['--samplers', 'top_k;luck'], 2, "unknown sampler 'luck'"],
     [['--sampler-seq', 'kz'], 2, "unknown sampler letter 'z'"],
-    [['-p', 'Hi', 'there'], 2, "'there' belongs to no flag"],
+    [['-p', 'Hi', 'there'], 2, "'there' belongs to no flag\n  quote a text that has spaces in it"],
+    [['package.json'], 2, "'package.json' belongs to no flag\n  a model is named with -m: -m package.json"],
+    [['-y', '1'], 2, "unknown flag '-y'\n  see --help"],
     [['-p', 'Hi', '--logit-bias', '288+1'], 2, "--logit-bias '288+1' is not"],
     [['-p', 'Hi', '--chat-template', 'frobnicate'], 2, "there is no built-in chat template 'frobnicate'"],
     [['-p', 'Hi', '-c', '1000000000000'], 6, 'gqa-f32.gguf with compute block, context 1000000000000 needs '],
@@ -377,6 +379,17 @@ describe('a wrong command line', () => {
     expect([code, stdout]).toEqual([expectedCode, '']);
     expect(stderr.startsWith(`grafo llama: ${sentence}`), stderr).toBe(true);
     expect(stderr.trimEnd().split('\n').length).toBeLessThanOrEqual(2);
+  });
+
+  it('is refused before a model is fetched for it', async () => {
+    const missing = join(scratch, 'no-prompt.txt');
+    const { code, stderr } = await grafo(['llama', '-hf', 'some/model', '--offline', '-f', missing]);
+    expect([code, stderr]).toEqual([3, `grafo llama: cannot read '${missing}': no such file or directory\n`]);
+  });
+
+  it.skipIf(!existsSync('/dev/full'))('says so where logits have no room', async () => {
+    const { code, stderr } = await llama(['-q', '-p', 'Hi', '-n', '2', '--save-logits', '/dev/full']);
+    expect([code, stderr]).toEqual([3, "grafo llama: cannot write '/dev/full': no space left on the device\n"]);
   });
 
   it.each<[string[], string]>([

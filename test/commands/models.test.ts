@@ -97,8 +97,9 @@ describe('grafo models', () => {
   const models = async (...args: readonly string[]): Promise<string> => {
     for (const [name, value] of Object.entries(env())) vi.stubEnv(name, value);
     let stdout = '';
-    const spy = vi.spyOn(process.stdout, 'write').mockImplementation((text) => {
+    const spy = vi.spyOn(process.stdout, 'write').mockImplementation((text, written: unknown) => {
       stdout += String(text);
+      if (typeof written === 'function') written();
       return true;
     });
     try {

@@ -169,6 +169,7 @@ describe('grafo quantize refuses', () => {
     ['a file that is not there', () => ['/nowhere.gguf', 'x.gguf', 'Q8_0'], 3, /cannot read '\/nowhere.gguf'/],
     ['a file that is no model', () => [notAModel(), 'x.gguf', 'Q8_0'], 4, /is not a GGUF file/],
     ['a place that is not there', () => [from(), '/nowhere/x.gguf', 'Q8_0'], 3, /cannot write '\/nowhere\/x.gguf'/],
+    ['to look at such a place', () => ['--dry-run', from(), '/nowhere/x.gguf', 'Q8_0'], 3, /cannot write '\/nowhere/],
   ];
   const notAModel = () => {
     const path = join(scratch, 'no-model.gguf');

@@ -51,6 +51,13 @@ describe('a drawn chat', () => {
     expect(pty.screen()).not.toContain('left ·');
   });
 
+  it('begins, and says so, where messages of earlier runs cannot be read', async () => {
+    const pty = open(model, ['-q'], { env: { XDG_STATE_HOME: model } });
+    await pty.see('messages of earlier runs cannot be brought back');
+    pty.type(CTRL_D);
+    expect(await pty.ended).toBe(0);
+  });
+
   const stories = sharedData('llama/stories260K.gguf', 'a conversation as a screen');
   it.skipIf(!stories)(
     'shows a conversation, folds it into a narrower terminal, and remembers what was asked',

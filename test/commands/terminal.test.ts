@@ -1,42 +1,26 @@
 /** grafo at a terminal: a pseudo-terminal types, interrupts and reads the screen. */
-import { spawn } from '@lydell/node-pty';
 import { describe, expect, it } from 'vitest';
 import { fixture } from '../fixtures.ts';
-import { environment, grafoFile } from './run.ts';
+import { openPty } from './pty.ts';
 
 const model = fixture('llama/gqa-f32.gguf');
 /** Random weights would go on for ever, in characters of all kinds; the seed keeps them to themselves. */
 const endless = ['--ignore-eos', '--temp', '0', '-c', '512'];
 
-interface Terminal {
-  type(keys: string): void;
-  /** Waits for this text behind what was waited for before; gives what was shown up to its end. */
-  see(text: string | RegExp): Promise<string>;
-  /** Waits for the program to end. */
-  readonly ended: Promise<number>;
-  /** All that was shown. */
-  screen(): string;
-}
-
-const open = (args: readonly string[], env: NodeJS.ProcessEnv = {}): Terminal => {
-  const { CI: _ci, NO_COLOR: _noColor, ...inherited } = environment(env);
-  const pty = spawn(process.execPath, [grafoFile, 'llama', '-m', model, ...args], {
-    cols: 100,
-    rows: 40,
-    env: { ...inherited, ...env, TERM: 'xterm-256color' },
-  });
-  let shown = '';
+/** grafo llama with the model, read as it writes: every text is waited for behind the one before. */
+const open = (args: readonly string[], env: NodeJS.ProcessEnv = {}) => {
+  const pty = openPty(['llama', '-m', model, ...args], { columns: 100, rows: 40, env });
   let seen = 0;
-  pty.onData((text) => {
-    shown += text;
-  });
-  const ended = new Promise<number>((resolve) => pty.onExit(({ exitCode }) => resolve(exitCode)));
   return {
-    type: (keys) => pty.write(keys),
-    async see(text) {
+    type: pty.type,
+    ended: pty.ended,
+    /** All that was shown. */
+    screen: pty.written,
+    /** Waits for this text; gives what was shown up to its end. */
+    async see(text: string | RegExp): Promise<string> {
       const deadline = performance.now() + 20_000;
       for (;;) {
-        const rest = shown.slice(seen);
+        const rest = pty.written().slice(seen);
         const found = typeof text === 'string' ? rest.indexOf(text) : rest.search(text);
         if (found >= 0) {
           const length = typeof text === 'string' ? text.length : (text.exec(rest)?.[0].length ?? 0);
@@ -47,8 +31,6 @@ const open = (args: readonly string[], env: NodeJS.ProcessEnv = {}): Terminal =>
         await new Promise((resolve) => setTimeout(resolve, 10));
       }
     },
-    ended,
-    screen: () => shown,
   };
 };
 

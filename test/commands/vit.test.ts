@@ -280,12 +280,23 @@ describe('a command line is refused in a sentence when', () => {
     ['a folder is empty', ['vit', '-m', model, join(scratch, 'photos', 'none', '*.png')], 2, /no file is like/],
     ['the one image is missing', ['vit', '-m', model, 'nowhere.png'], 3, /cannot read 'nowhere\.png': no such file/],
     ['the model is an image', ['vit', '-m', noise, noise], 4, /is not a GGUF file/],
-    ['the model is a text model', ['vit', '-m', fixture('llama/gqa-f16.gguf'), noise], 4, /is a 'llama' model/],
+    [
+      'the model is a text model',
+      ['vit', '-m', fixture('llama/gqa-f16.gguf'), noise],
+      4,
+      /has architecture 'llama', which grafo llama runs\n {2}grafo llama -m /,
+    ],
     ['two forms are asked for', ['vit', '-m', model, noise, '--json', '--csv'], 2, /two forms of one output/],
     ['a mean has two numbers', ['vit', '-m', model, noise, '--mean', '1,2'], 2, /is not one number or three/],
     ['a deviation is zero', ['vit', '-m', model, noise, '--std', '0'], 2, /a deviation is larger than 0/],
     ['labels are too few', ['vit', '-m', model, noise, '--labels', noise], 2, /names \d+ classes, the model has 12/],
-    ['patches do not fill the images', ['vit', '-m', model, noise, '--img-size', '65'], 4, /input_size is 65/],
+    [
+      'patches do not fill the images',
+      ['vit', '-m', model, noise, '--img-size', '65'],
+      2,
+      /--img-size is 65, expected a/,
+    ],
+    ['a map is to be no PNG', ['vit', '-m', model, noise, '--attention-map', 'map.jpg'], 2, /'map\.jpg' is no \.png/],
     ['a type is for nothing', ['vit', '-m', model, noise, '--type', 'q8_0'], 2, /--type is the type of what --convert/],
   ])('%s', async (_, args, code, sentence) => {
     const result = await grafo([...args]);

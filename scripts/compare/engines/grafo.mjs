@@ -1,27 +1,17 @@
 /** grafo as its users get it: a file on disk, the engine in its worker, defaults but for what is compared. */
+import { archOf } from '../../../dist/commands/family.js';
+import { plainPlacement } from '../../../dist/commands/placement.js';
 import { asStored, openText, withGguf } from '../../../dist/commands/text/open.js';
 import { openImageModel } from '../../../dist/commands/vit/model.js';
 import { openSpeech } from '../../../dist/commands/whisper/open.js';
 import { familiesOf } from '../../../dist/models/index.js';
 
-const placement = (threads, compute, notice = () => {}) => ({
-  wish: { kind: 'named', provider: 'cpu', index: 0 },
-  strictDevice: false,
-  threads,
-  compute,
-  activations: 'auto',
-  fused: true,
-  cache: true,
-  notice,
-});
-
-export const openGrafoText = async ({ file, threads, nCtx, mla = 'auto', notice }) => {
-  const [family] = await withGguf(file, async ({ metadata }) =>
-    familiesOf(metadata, metadata.get('general.architecture')),
-  );
+export const openGrafoText = async ({ file, threads, nCtx, mla = 'auto', notice = () => undefined }) => {
+  const [family] = await withGguf(file, async ({ metadata }) => familiesOf(metadata, archOf(metadata)));
   const { decoder, close } = await openText(file, {
-    ...placement(threads, 'auto', notice),
+    ...plainPlacement(threads),
     ...asStored,
+    notice,
     family,
     mla,
     nCtx,
@@ -50,7 +40,8 @@ const likeliest = (logits) => {
 
 export const openGrafoImages = async ({ file, threads, compute, batches }) => {
   const { classifier, close } = await openImageModel(file, {
-    ...placement(threads, compute),
+    ...plainPlacement(threads),
+    compute,
     batchSize: Math.max(...batches),
     looks: false,
   });
@@ -64,7 +55,12 @@ export const openGrafoImages = async ({ file, threads, compute, batches }) => {
 const BEAMS = 5;
 
 export const openGrafoSpeech = async ({ file, threads, compute }) => {
-  const { model, close } = await openSpeech(file, { ...placement(threads, compute), audioCtx: 0, nSequence: BEAMS });
+  const { model, close } = await openSpeech(file, {
+    ...plainPlacement(threads),
+    compute,
+    audioCtx: 0,
+    nSequence: BEAMS,
+  });
   const step = async (token, position) => (await model.step([[token]], position, [0]))[0];
   return {
     async hear(mel) {

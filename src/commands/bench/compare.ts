@@ -1,6 +1,6 @@
 /** Results beside earlier ones: how much each changed, and whether that can be chance. */
-import { readFile } from 'node:fs/promises';
 import { UserError } from '../../errors.ts';
+import { readText } from '../../io/plain-file.ts';
 import type { BenchRecord } from './record.ts';
 import { welchTest } from './statistics.ts';
 
@@ -29,9 +29,7 @@ const keyOf = (record: Partial<BenchRecord>): string => JSON.stringify(sameness.
  * @throws UserError 'file' for what cannot be read or is neither
  */
 export const readEarlier = async (path: string): Promise<readonly Earlier[]> => {
-  const text = await readFile(path, 'utf8').catch((error: NodeJS.ErrnoException) => {
-    throw new UserError('file', `cannot read '${path}': ${error.code ?? error.message}`, 'write one with -o jsonl');
-  });
+  const text = await readText(path);
   try {
     const whole = text.trimStart();
     const parsed: unknown = whole.startsWith('[')

@@ -1,9 +1,9 @@
 /** Graphs of a model as sessions on a device, and what that took. */
-import { mkdir, rm } from 'node:fs/promises';
+import { rm } from 'node:fs/promises';
 import type { Device } from '../../graph/device/device.ts';
 import { targetOn } from '../../graph/device/device.ts';
 import { newFolder } from '../../graph/device/files.ts';
-import type { Session } from '../../graph/device/session.ts';
+import type { Session, SessionOptions } from '../../graph/device/session.ts';
 import { openSession } from '../../graph/device/session.ts';
 import type { Graph } from '../../graph/graph.ts';
 import type { Program } from '../../graph/lower/lower.ts';
@@ -12,6 +12,7 @@ import type { Compute } from '../../graph/lower/target.ts';
 import type { Sizes } from '../../graph/tensor.ts';
 import { sized } from '../../graph/tensor.ts';
 import { noticeFallbacks } from '../devices.ts';
+import { openAll } from '../open-all.ts';
 import { cacheFolder } from '../options.ts';
 import type { Placement } from './cases.ts';
 import type { BenchModel } from './model.ts';
@@ -62,16 +63,15 @@ export const loadParts = async <N extends string>(
     const target = targetOn(device, { compute, fused, activations: placement.activations });
     return [name, lower(graph, target, sizes)] as const;
   });
-  await mkdir(cacheFolder(), { recursive: true });
   const kept = warmLoad ? await newFolder(cacheFolder()) : undefined;
   const remove = async () => {
     if (kept !== undefined) await rm(kept, { recursive: true, force: true });
   };
   try {
-    const sessions = await openAll(model, programs, options, kept);
+    const sessions = await openParts(model, programs, options, kept);
     const cold = times(sessions);
     if (kept !== undefined) for (const [, session] of sessions) await session.close();
-    const open = kept === undefined ? sessions : await openAll(model, programs, options, kept);
+    const open = kept === undefined ? sessions : await openParts(model, programs, options, kept);
     const all = open.map(([, session]) => session);
     noticeFallbacks(device, all, options.notice);
     const warm = times(open);
@@ -98,38 +98,30 @@ export const loadParts = async <N extends string>(
   }
 };
 
-const openAll = async <N extends string>(
+/** @param kept where weights are kept for a second start, if there is one */
+const openParts = async <N extends string>(
   { name }: BenchModel,
   programs: readonly (readonly [N, Program])[],
   { device, placement, strictDevice, progress }: LoadOptions,
   kept: string | undefined,
 ): Promise<readonly (readonly [N, Session])[]> => {
-  const sessions: [N, Session][] = [];
-  try {
-    for (const [part, program] of programs) {
-      const session = await openSession(program, device, {
-        threads: placement.threads,
-        cacheFolder: cacheFolder(),
-        strict: strictDevice,
-        progress,
-        packing: 'awaited',
-        ...(kept !== undefined && {
-          keeping: {
-            cacheFolder: kept,
-            limit: Number.POSITIVE_INFINITY,
-            source: name,
-            label: name,
-            notice: () => undefined,
-          },
-        }),
-      });
-      sessions.push([part, session]);
-    }
-    return sessions;
-  } catch (error) {
-    for (const [, session] of sessions) await session.close();
-    throw error;
-  }
+  const keeping = kept !== undefined && {
+    cacheFolder: kept,
+    limit: Number.POSITIVE_INFINITY,
+    source: name,
+    label: name,
+    notice: () => undefined,
+  };
+  const options: SessionOptions = {
+    threads: placement.threads,
+    cacheFolder: cacheFolder(),
+    strict: strictDevice,
+    progress,
+    packing: 'awaited',
+    ...(keeping && { keeping }),
+  };
+  const opened = await openAll(programs, ([, program]) => openSession(program, device, options));
+  return opened.map(([[part], session]) => [part, session] as const);
 };
 
 const times = (sessions: readonly (readonly [string, Session])[]) => ({

@@ -117,13 +117,20 @@ export interface Mark {
 
 const MARK = /^bench-(\d+)$/;
 
+/** Where nothing can be written, nobody leaves a mark: that is no reason not to measure. */
+const UNMARKED: Mark = { isTaken: false, release: async () => undefined };
+
 /** Every benchmark leaves a mark with the number of its process; those of processes that have died count for nothing. */
 export const markRunning = async (folder = cacheFolder(), pid = process.pid): Promise<Mark> => {
-  await mkdir(folder, { recursive: true });
   const path = join(folder, `bench-${pid}`);
+  try {
+    await mkdir(folder, { recursive: true });
+    await writeFile(path, '');
+  } catch {
+    return UNMARKED;
+  }
   const others = (await readdir(folder)).flatMap((name) => MARK.exec(name)?.[1] ?? []).map(Number);
   const isTaken = others.some((other) => other !== pid && isRunning(other));
   for (const other of others) if (!isRunning(other)) await rm(join(folder, `bench-${other}`), { force: true });
-  await writeFile(path, '');
   return { isTaken, release: () => rm(path, { force: true }) };
 };

@@ -1,12 +1,13 @@
 /** What is measured: a model's file, or a shape with random weights. */
 import { basename } from 'node:path';
+import { elements } from '../../graph/tensor.ts';
 import type { MetadataValue, WeightSource } from '../../graph/weights.ts';
 import { mixtures } from '../../io/gguf/mixture.ts';
 import { openModelFile } from '../../io/model-file.ts';
 import type { Family } from '../../models/index.ts';
 import { anyModel } from '../../models/index.ts';
+import { archOf } from '../family.ts';
 import { type ModelWish, modelPath } from '../model-source.ts';
-import { archOf } from '../text/open.ts';
 import { shapedModel } from './shape.ts';
 
 /** What a command line names: a file, or a shape. */
@@ -54,7 +55,7 @@ export const openBenchModel = async (origin: ModelName, hub: HubWish): Promise<B
 const described = (source: WeightSource, type: string) => {
   const arch = archOf(source.metadata);
   const stored = [...source.tensors.values()];
-  const nParameter = stored.reduce((n, { shape }) => n + shape.reduce((a, b) => a * b, 1), 0);
+  const nParameter = stored.reduce((n, { shape }) => n + elements(shape), 0);
   return {
     family: anyModel(arch).family,
     source,
@@ -71,8 +72,7 @@ const storedType = ({ metadata, tensors }: WeightSource): string => {
   if (mixture) return mixture.name;
   const sizes = new Map<string, number>();
   for (const { name, type, shape } of tensors.values())
-    if (shape.length > 1 && name.endsWith('weight'))
-      sizes.set(type, (sizes.get(type) ?? 0) + shape.reduce((a, b) => a * b, 1));
+    if (shape.length > 1 && name.endsWith('weight')) sizes.set(type, (sizes.get(type) ?? 0) + elements(shape));
   const [[most] = ['?']] = [...sizes].sort(([, a], [, b]) => b - a);
   return most.toUpperCase();
 };

@@ -1,4 +1,5 @@
 /** Which test runs now and how long all will take, on a line that is rewritten. */
+import { CLEAR_LINE } from '../terminal.ts';
 
 export interface Progress {
   /** A test begins; `of` tests of this model and placement, in all `total` of the command line. */
@@ -24,7 +25,7 @@ export const createProgress = ({ isShown, write, now }: Screen): Progress => {
   let isWritten = false;
   const show = (text: string): void => {
     if (!isShown) return;
-    write(`\r\x1b[2K${text}`);
+    write(`${CLEAR_LINE}${text}`);
     isWritten = true;
   };
   const eta = (part: number): string => {
@@ -44,7 +45,7 @@ export const createProgress = ({ isShown, write, now }: Screen): Progress => {
     },
     say: (what) => show(what),
     clear() {
-      if (isWritten) write('\r\x1b[2K');
+      if (isWritten) write(CLEAR_LINE);
       isWritten = false;
     },
   };

@@ -1,13 +1,13 @@
 /** Everything that a command line of `grafo bench` asks for, measured one after the other and printed as it comes. */
-import { appendFile, writeFile } from 'node:fs/promises';
 import { extname } from 'node:path';
-import { messageOf, UserError } from '../../errors.ts';
+import { UserError } from '../../errors.ts';
 import type { Device, Wish } from '../../graph/device/device.ts';
 import { deviceId } from '../../graph/device/device.ts';
 import type { Roofline } from '../../graph/device/measure.ts';
 import { measureRoofline } from '../../graph/device/measure.ts';
 import { svgToPng } from '../../io/image/svg.ts';
 import { barsSvg } from '../../io/picture/bars.ts';
+import { appendText, saveFile } from '../../io/plain-file.ts';
 import { Interrupted } from '../../models/decoder.ts';
 import { findDevice } from '../devices.ts';
 import { modelPath } from '../model-source.ts';
@@ -36,9 +36,10 @@ import { loadText } from './text-subject.ts';
 export interface World {
   readonly clock: Clock;
   readonly signal: AbortSignal;
-  readonly machine: Machine;
-  /** What speaks against measuring now, for a person; empty: nothing. */
-  readonly busyBefore: string;
+  /** Asks the system what machine this is. */
+  describe(): Promise<Machine>;
+  /** What speaks against measuring now, for a person. */
+  readonly busyBefore: readonly string[];
   readonly progress: Progress;
   /** Results. */
   write(text: string): Promise<void>;
@@ -67,10 +68,13 @@ export const runBench = async (flags: BenchFlags, world: World): Promise<Outcome
     ...flags.model.map((name) => ({ kind: 'file' as const, name })),
     ...flags.shape.map((name) => ({ kind: 'shape' as const, name })),
   ];
-  const names = named.length > 0 ? named : [await demo(world)];
-  const isAlone = names.length === 1 && placementsOf(lists).length === 1;
   const picture = pictureForm(flags.plot);
   const earlier = flags.compare === undefined ? undefined : await readEarlier(flags.compare);
+  const names = named.length > 0 ? named : [await demo(world)];
+  const isAlone = names.length === 1 && placementsOf(lists).length === 1;
+  for (const reason of world.busyBefore) world.note(`busy: ${reason}\n`);
+  world.progress.say('asking what machine this is');
+  const machine = await world.describe();
   const out = createPrinter(flags.output, extraColumns(flags));
   const err = flags['output-err'] === undefined ? undefined : createPrinter(flags['output-err'], extraColumns(flags));
   const print = async (make: (printer: typeof out) => string): Promise<void> => {
@@ -89,7 +93,7 @@ export const runBench = async (flags: BenchFlags, world: World): Promise<Outcome
     if (!isAlone) world.complain(error);
   };
   try {
-    for await (const record of measuredAll(names, lists, flags, { ...world, fail })) {
+    for await (const record of measuredAll(names, lists, flags, { ...world, machine, fail })) {
       records.push(record);
       await print((printer) => printer.row(record));
     }
@@ -103,7 +107,7 @@ export const runBench = async (flags: BenchFlags, world: World): Promise<Outcome
   if (isAlone) for (const error of failures) world.complain(error);
 
   if (flags.history !== undefined && records.length > 0)
-    await append(flags.history, records.map((record) => `${JSON.stringify(record)}\n`).join(''));
+    await appendText(flags.history, records.map((record) => `${JSON.stringify(record)}\n`).join(''));
   if (flags.plot !== undefined && picture !== undefined && records.length > 0) await draw(flags.plot, picture, records);
   const comparison = earlier && compared(records, earlier, flags.threshold);
   if (comparison) {
@@ -115,6 +119,7 @@ export const runBench = async (flags: BenchFlags, world: World): Promise<Outcome
 };
 
 interface Work extends World {
+  readonly machine: Machine;
   fail(error: UserError): void;
 }
 
@@ -223,7 +228,7 @@ interface Opened {
   readonly flags: BenchFlags;
 }
 
-const recorded = async (model: BenchModel, test: Test, o: Opened, world: World): Promise<BenchRecord> => {
+const recorded = async (model: BenchModel, test: Test, o: Opened, world: Work): Promise<BenchRecord> => {
   const others = watchOthers();
   const time = new Date();
   const samples = await measure(o.subject, test, {
@@ -247,7 +252,7 @@ const recorded = async (model: BenchModel, test: Test, o: Opened, world: World):
     time,
     peakBytes: peakBytes(),
     deviceBytes: o.before === undefined || after === undefined ? undefined : Math.max(0, after - o.before),
-    busyBefore: world.busyBefore,
+    busyBefore: world.busyBefore.join('; '),
     othersShare,
   });
 };
@@ -268,11 +273,6 @@ const remembered = <R>(known: Map<string, Promise<R>>, key: string, find: () => 
   known.set(key, found);
   return found;
 };
-
-const append = (path: string, text: string): Promise<void> =>
-  appendFile(path, text).catch((error: unknown) => {
-    throw new UserError('file', `cannot write '${path}': ${messageOf(error)}`);
-  });
 
 const pictureForm = (path: string | undefined): 'svg' | 'png' | undefined => {
   if (path === undefined) return undefined;
@@ -300,8 +300,5 @@ const draw = async (path: string, form: 'svg' | 'png', records: readonly BenchRe
     stddev: r.stddev_ts ?? 0,
   }));
   const svg = await barsSvg(bars, `grafo bench, ${records[0]?.cpu_info ?? ''}`);
-  const bytes = form === 'svg' ? svg : await svgToPng(svg, SCALE);
-  await writeFile(path, bytes).catch((error: unknown) => {
-    throw new UserError('file', `cannot write '${path}': ${messageOf(error)}`);
-  });
+  await saveFile(path, form === 'svg' ? svg : await svgToPng(svg, SCALE));
 };

@@ -5,7 +5,7 @@ import { findMixture, typesOf } from '../../io/gguf/mixture.ts';
 import { inventModel } from '../../io/invented.ts';
 import { randomTensor, randomTypes } from '../../io/random.ts';
 import { anyModel } from '../../models/index.ts';
-import { archOf } from '../text/open.ts';
+import { archOf } from '../family.ts';
 
 /** What `--shape` says: `llama-2-7b:q4_0`, `deepseek-v2-lite:q4_k_m@4layers`. */
 interface ShapeName {

@@ -10,6 +10,7 @@ import { readModel } from '../../models/definition.ts';
 import { createSpeechModel, encodeBy } from '../../models/transcribe/speech-model.ts';
 import { whisper } from '../../models/whisper.ts';
 import { normaliseArguments, parseArguments } from '../arguments.ts';
+import { plainPlacement } from '../placement.ts';
 import { runSizes } from '../run-sizes.ts';
 import type { SpeechModelFile } from '../whisper/open.ts';
 import { openSpeech, takesFusedKernels } from '../whisper/open.ts';
@@ -140,15 +141,20 @@ export const loadSpeech = async (model: BenchModel, options: LoadOptions): Promi
     await file.model.hear(new Float32Array(h.nMels * 2 * h.audio.nCtx));
     const { values: flags } = await parseArguments(normaliseArguments([], whisperOptions), whisperOptions);
     const recording = await openRecording(path);
-    const quiet = { signal, stopwatch: createStopwatch(), notice: () => undefined, progress: () => undefined };
-    const begun = clock();
-    const opened = await openTranscription(file, recording, { flags, ...quiet });
-    for await (const _segment of opened.segments()) if (signal.aborted) throw new Interrupted();
-    const ms = clock() - begun;
-    nSecond = opened.nSample / SAMPLE_RATE;
-    await opened.close();
-    await recording.close();
-    return { ms, stepMs: [] };
+    try {
+      const quiet = { signal, stopwatch: createStopwatch(), notice: () => undefined, progress: () => undefined };
+      const begun = clock();
+      const opened = await openTranscription(file, recording, { flags, ...quiet });
+      try {
+        for await (const _segment of opened.segments()) if (signal.aborted) throw new Interrupted();
+        nSecond = opened.nSample / SAMPLE_RATE;
+        return { ms: clock() - begun, stepMs: [] };
+      } finally {
+        await opened.close();
+      }
+    } finally {
+      await recording.close();
+    }
   };
 
   return {
@@ -176,15 +182,14 @@ const openTranscriber = (
   if (origin.kind === 'shape')
     throw new UserError('usage', `-f needs words: shape '${origin.name}' has none`, 'give a model file with -m');
   return openSpeech(origin.name, {
+    ...plainPlacement(placement.threads),
     wish: { kind: 'named', provider: device.provider, index: device.index },
     strictDevice,
-    threads: placement.threads,
     compute: placement.compute,
     fused: placement.flashAttention !== 'off',
     activations: placement.activations,
     cache: false,
     audioCtx: 0,
     nSequence: BEAMS.nSequence,
-    notice: () => undefined,
   });
 };

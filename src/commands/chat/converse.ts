@@ -24,7 +24,12 @@ export interface DrawnChat extends Chat {
 /** Reads messages and answers them until somebody leaves. */
 export const converseOnScreen = async (chat: DrawnChat, terminal: Terminal): Promise<void> => {
   const path = historyFile();
-  const screen = new Screen(terminal, chat.interrupts, firstState(chat.status(), await readPast(path), chat.thoughts));
+  let unread: string | undefined;
+  const past = await readPast(path).catch((error: unknown) => {
+    unread = messageOf(error);
+    return [];
+  });
+  const screen = new Screen(terminal, chat.interrupts, firstState(chat.status(), past, chat.thoughts));
   const { conversation, interrupts } = chat;
   const say = (text: string, tone?: 'wrong'): void => screen.update((s) => withEntries(s, note(printable(text), tone)));
 
@@ -69,6 +74,7 @@ export const converseOnScreen = async (chat: DrawnChat, terminal: Terminal): Pro
   interrupts.wait(screen.leave);
   try {
     say('/help shows the commands, Ctrl-D leaves; a line goes on after \\ or Alt-Enter, many lines between """');
+    if (unread !== undefined) say(`messages of earlier runs cannot be brought back: ${unread}`);
     screen.update((s) => withEntries(s, ...entriesOf(conversation.messages)));
     if (chat.first !== undefined) await asks(chat.first);
     for (;;) {

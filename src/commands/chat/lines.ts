@@ -17,7 +17,7 @@ export interface AnswerOutput {
   write(piece: Piece): Promise<void>;
   tell(line: string): void;
   /** Hears of every answer, once it is complete. */
-  report(written: Written): void;
+  report(written: Written): Promise<void>;
 }
 
 /** One answer, shown as it comes. */
@@ -26,7 +26,7 @@ export const askInLines = async (ask: Ask, signal: AbortSignal, output: AnswerOu
   const written = await ask({ signal, hear: (piece) => output.write(piece), tell: output.tell });
   if (!written) return undefined;
   await write('\n');
-  output.report(written);
+  await output.report(written);
   return written;
 };
 

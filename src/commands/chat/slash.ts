@@ -1,11 +1,9 @@
 /** What a chat does beside talking: lines that begin with a slash. The same at a drawn screen and in plain lines. */
-import { writeFile } from 'node:fs/promises';
 import { homedir } from 'node:os';
 import { basename } from 'node:path';
 import { messageOf, UserError } from '../../errors.ts';
-import { fileError } from '../../io/gguf/file.ts';
+import { readText, saveFile } from '../../io/plain-file.ts';
 import { nearest } from '../nearest.ts';
-import { readText } from '../text-file.ts';
 import type { Conversation } from './conversation.ts';
 import { parseMessages } from './conversation.ts';
 
@@ -27,9 +25,7 @@ export interface SlashContext {
 export type Outcome =
   | { readonly kind: 'done'; readonly note: string }
   | { readonly kind: 'failed'; readonly note: string }
-  | { readonly kind: 'forgotten'; readonly note: string }
   | { readonly kind: 'taken back'; readonly message: string }
-  | { readonly kind: 'shown'; readonly note: string }
   | { readonly kind: 'again' }
   | { readonly kind: 'copy'; readonly text: string }
   | { readonly kind: 'leave' };
@@ -46,7 +42,7 @@ const done = (note: string): Outcome => ({ kind: 'done', note });
 const failed = (note: string): Outcome => ({ kind: 'failed', note });
 
 const commands: Readonly<Record<string, SlashCommand>> = {
-  '/help': { words: '', describe: 'show this', run: () => ({ kind: 'shown', note: slashHelp() }) },
+  '/help': { words: '', describe: 'show this', run: () => done(slashHelp()) },
   '/exit': { words: '', describe: 'leave; so do /bye and Ctrl-D', run: () => ({ kind: 'leave' }) },
   '/bye': { words: '', describe: 'leave', run: () => ({ kind: 'leave' }) },
   '/clear': {
@@ -54,7 +50,7 @@ const commands: Readonly<Record<string, SlashCommand>> = {
     describe: 'forget the conversation, not the system message',
     run(_, { conversation }) {
       conversation.clear();
-      return { kind: 'forgotten', note: 'the conversation is forgotten' };
+      return done('the conversation is forgotten');
     },
   },
   '/regen': {
@@ -77,12 +73,11 @@ const commands: Readonly<Record<string, SlashCommand>> = {
     async run(rest, { set, settings }) {
       const [name, ...value] = words(rest);
       if (name === undefined)
-        return {
-          kind: 'shown',
-          note: settings()
+        return done(
+          settings()
             .map(([key, now]) => `${key.padEnd(20)} ${now}`)
             .join('\n'),
-        };
+        );
       await set(name, value.join(' '));
       return done(`${name} is ${value.join(' ')} now`);
     },
@@ -112,9 +107,7 @@ const commands: Readonly<Record<string, SlashCommand>> = {
     takesPath: true,
     async run(rest, { conversation }) {
       const path = pathOf(rest, '/save FILE');
-      await writeFile(path, `${JSON.stringify(conversation.messages, undefined, 2)}\n`).catch((error: unknown) => {
-        throw fileError('write', path, error);
-      });
+      await saveFile(path, `${JSON.stringify(conversation.messages, undefined, 2)}\n`);
       return done(`${conversation.messages.length} messages are in ${path}`);
     },
   },
@@ -132,7 +125,7 @@ const commands: Readonly<Record<string, SlashCommand>> = {
   '/stats': {
     words: '',
     describe: 'what the context holds and the last answer took',
-    run: (_, { stats }) => ({ kind: 'shown', note: stats() }),
+    run: (_, { stats }) => done(stats()),
   },
   '/copy': {
     words: '',
@@ -182,7 +175,7 @@ const pathOf = (rest: string, usage: string): string => {
 };
 
 /** One line per command. */
-export const slashHelp = (): string =>
+const slashHelp = (): string =>
   Object.entries(commands)
     .map(([name, { words, describe }]) => `${`${name} ${words}`.padEnd(20)} ${describe}`)
     .join('\n');

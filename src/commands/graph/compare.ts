@@ -12,7 +12,7 @@ import {
 import { isHubReference } from '../../io/hub/reference.ts';
 import { isInvented } from '../../io/invented.ts';
 import { anyModel } from '../../models/index.ts';
-import { archOf } from '../text/open.ts';
+import { archOf } from '../family.ts';
 import type { GraphWish } from './model.ts';
 import { withSource } from './model.ts';
 import type { GraphFlags } from './options.ts';

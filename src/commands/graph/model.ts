@@ -7,10 +7,10 @@ import type { WeightSource } from '../../graph/weights.ts';
 import { inventModel } from '../../io/invented.ts';
 import { openModelFile } from '../../io/model-file.ts';
 import { anyModel } from '../../models/index.ts';
+import { archOf } from '../family.ts';
 import { type ModelWish, modelPath, openHeader } from '../model-source.ts';
 import { runSizes } from '../run-sizes.ts';
 import { noticeUnless } from '../terminal.ts';
-import { archOf } from '../text/open.ts';
 
 /** What is asked for, as the flags say it. */
 export interface GraphWish extends ModelWish {

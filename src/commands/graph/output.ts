@@ -1,7 +1,6 @@
 /** A view in the format that is asked for, written to where it is asked for. */
-import { writeFile } from 'node:fs/promises';
 import { extname } from 'node:path';
-import { messageOf, UserError } from '../../errors.ts';
+import { UserError } from '../../errors.ts';
 import { printDot } from '../../graph/print/dot.ts';
 import { printJson } from '../../graph/print/json.ts';
 import { printMermaid } from '../../graph/print/mermaid.ts';
@@ -12,6 +11,7 @@ import type { View } from '../../graph/print/view.ts';
 import { svgToPng } from '../../io/image/svg.ts';
 import { drawSvg } from '../../io/picture/graphviz.ts';
 import { writePage } from '../../io/picture/page.ts';
+import { saveFile } from '../../io/plain-file.ts';
 import { write } from '../terminal.ts';
 import type { Format } from './options.ts';
 
@@ -82,15 +82,8 @@ export const pictured = async (
 
 /** Writes to the file, or to stdout. Throws a UserError 'file' where it cannot be written. */
 export const writeOutput = async (file: string | undefined, content: string | Uint8Array): Promise<void> => {
-  if (file === undefined) {
-    if (typeof content !== 'string' && process.stdout.isTTY)
-      throw new UserError('usage', 'this format is no text for a terminal', 'write it to a file with -o');
-    await write(content);
-    return;
-  }
-  try {
-    await writeFile(file, content);
-  } catch (error) {
-    throw new UserError('file', `cannot write '${file}': ${messageOf(error)}`);
-  }
+  if (file !== undefined) return saveFile(file, content);
+  if (typeof content !== 'string' && process.stdout.isTTY)
+    throw new UserError('usage', 'this format is no text for a terminal', 'write it to a file with -o');
+  await write(content);
 };

@@ -2,7 +2,8 @@
 import { UserError } from '../../errors.ts';
 import type { StoredAdapter } from '../../graph/weights.ts';
 import { readAdapters } from '../../io/gguf/adapter.ts';
-import { type GgufFile, openGguf } from '../../io/gguf/reader.ts';
+import { openGguf } from '../../io/gguf/reader.ts';
+import { openAll } from '../open-all.ts';
 
 /** An adapter's file, and how much of it counts. */
 export interface AdapterWish {
@@ -28,19 +29,16 @@ export interface OpenedAdapters {
 
 /** Opens adapters for a model of this architecture; they stay open until `close`. */
 export const openAdapters = async (wishes: readonly AdapterWish[], arch: string): Promise<OpenedAdapters> => {
-  const files: GgufFile[] = [];
+  const files = await openAll(wishes, ({ path }) => openGguf(path));
   const close = async (): Promise<void> => {
-    await Promise.all(files.map((file) => file.close()));
+    await Promise.all(files.map(([, file]) => file.close()));
   };
   try {
     const adapters = new Map<string, StoredAdapter[]>();
-    for (const { path, scale } of wishes) {
-      const file = await openGguf(path);
-      files.push(file);
+    for (const [{ scale }, file] of files)
       for (const [name, adapter] of readAdapters(file, arch, scale))
         adapters.set(name, [...(adapters.get(name) ?? []), adapter]);
-    }
-    return { adapters, parts: files.flatMap(({ parts }) => parts), close };
+    return { adapters, parts: files.flatMap(([, { parts }]) => parts), close };
   } catch (error) {
     await close();
     throw error;

@@ -1,10 +1,10 @@
 /** What an answer must be: `--grammar`, `--json-schema`, or either from a file. */
 import { UserError } from '../../errors.ts';
+import { readText } from '../../io/plain-file.ts';
 import type { Tokenizer } from '../../io/text/tokenizer.ts';
 import { type Constraint, createConstraints } from '../../models/grammar/constraint.ts';
 import { type Grammar, parseGrammar } from '../../models/grammar/gbnf.ts';
 import { schemaGrammar } from '../../models/grammar/json-schema.ts';
-import { readText } from '../text-file.ts';
 import type { LlamaFlags } from './options.ts';
 
 /**

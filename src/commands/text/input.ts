@@ -1,11 +1,11 @@
-/** What `grafo llama` goes on from. It is read before the model is opened: a mistake here costs no waiting. */
+/** What `grafo llama` goes on from, as the flags and stdin have it. */
 import { UserError } from '../../errors.ts';
+import { readText } from '../../io/plain-file.ts';
 import { type ChatMessage, type ChatTemplate, chatTemplate } from '../../io/text/chat.ts';
 import type { Tokenizer } from '../../io/text/tokenizer.ts';
 import type { Grammar } from '../../models/grammar/gbnf.ts';
 import { parseMessages } from '../chat/conversation.ts';
 import { readStdin } from '../terminal.ts';
-import { readText } from '../text-file.ts';
 import { readEscapes } from './escapes.ts';
 import { readGrammar } from './grammar.ts';
 import type { LlamaFlags } from './options.ts';

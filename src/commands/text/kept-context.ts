@@ -8,7 +8,7 @@ import { contentOf } from '../../io/gguf/identity.ts';
 import type { ChatMessage } from '../../io/text/chat.ts';
 import type { Job } from './job.ts';
 import type { LlamaFlags } from './options.ts';
-import type { RopeFlags } from './rope-flags.ts';
+import { ropeFlagNames } from './rope-flags.ts';
 import type { Writer, Written } from './writer.ts';
 
 /**
@@ -106,19 +106,6 @@ const modelOf = async ({ path, flags, model }: Job): Promise<ContextHeader['mode
     ...(flags.mla === 'auto' ? [] : [`--mla ${flags.mla}`]),
     ...flags['override-kv'].map((text) => `--override-kv ${text}`),
     ...flags.lora.map((text) => `--lora ${text}`),
-    ...positionFlags.flatMap((name) => (flags[name] === undefined ? [] : [`--${name} ${flags[name]}`])),
+    ...ropeFlagNames.flatMap((name) => (flags[name] === undefined ? [] : [`--${name} ${flags[name]}`])),
   ].join(' '),
 });
-
-/** Other positions, other keys. */
-const positionFlags = [
-  'rope-scaling',
-  'rope-scale',
-  'rope-freq-base',
-  'rope-freq-scale',
-  'yarn-orig-ctx',
-  'yarn-ext-factor',
-  'yarn-attn-factor',
-  'yarn-beta-slow',
-  'yarn-beta-fast',
-] as const satisfies readonly (keyof RopeFlags)[];

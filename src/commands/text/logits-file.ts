@@ -18,14 +18,15 @@ const HEADER_BYTES = 20;
  * @throws UserError 'file' when the file cannot be written
  */
 export const createLogitsFile = async (path: string, nVocab: number): Promise<LogitsFile> => {
-  const file = await open(path, 'w').catch((error) => {
+  const wrong = (error: unknown): never => {
     throw fileError('write', path, error);
-  });
+  };
+  const file = await open(path, 'w').catch(wrong);
   let nRow = 0;
   return {
     async write(rows) {
       const bytes = Buffer.from(rows.buffer, rows.byteOffset, rows.byteLength);
-      await file.write(bytes, 0, bytes.length, HEADER_BYTES + 4 * nVocab * nRow);
+      await file.write(bytes, 0, bytes.length, HEADER_BYTES + 4 * nVocab * nRow).catch(wrong);
       nRow += rows.length / nVocab;
     },
     async close() {
@@ -34,8 +35,13 @@ export const createLogitsFile = async (path: string, nVocab: number): Promise<Lo
       header.writeUInt32LE(2, 8);
       header.writeUInt32LE(nRow, 12);
       header.writeUInt32LE(nVocab, 16);
-      await file.write(header, 0, HEADER_BYTES, 0);
-      await file.close();
+      try {
+        await file.write(header, 0, HEADER_BYTES, 0);
+      } catch (error) {
+        wrong(error);
+      } finally {
+        await file.close();
+      }
     },
   };
 };

@@ -12,7 +12,7 @@ import { Hparams } from '../../graph/hparams.ts';
 import type { Program } from '../../graph/lower/lower.ts';
 import { lower } from '../../graph/lower/lower.ts';
 import type { Compute } from '../../graph/lower/target.ts';
-import { sized } from '../../graph/tensor.ts';
+import { elements, sized } from '../../graph/tensor.ts';
 import type { MetadataValue, WeightSource } from '../../graph/weights.ts';
 import type { GgufFile } from '../../io/gguf/reader.ts';
 import { openGguf } from '../../io/gguf/reader.ts';
@@ -24,11 +24,12 @@ import { createDecoder } from '../../models/decoder.ts';
 import { guessByLookup, type LookupOptions } from '../../models/guessers/lookup.ts';
 import { guessByLayer } from '../../models/guessers/next-layer.ts';
 import type { TextFamily } from '../../models/index.ts';
-import { familiesOf, textModel } from '../../models/index.ts';
+import { textModel } from '../../models/index.ts';
 import type { Guesser, Speculation } from '../../models/speculation.ts';
 import { createSpeculation } from '../../models/speculation.ts';
 import { watchExperts } from '../../models/watch-experts.ts';
 import { findDevice, noticeFallbacks } from '../devices.ts';
+import { archOf, expectFamily } from '../family.ts';
 import { keepingOf } from '../keeping.ts';
 import type { MemoryPlan, PlannedRun } from '../memory.ts';
 import { expectFit, fitOf, needOf } from '../memory.ts';
@@ -136,7 +137,7 @@ interface TextPlan extends ChosenGraph {
 const planText = async (stored: WeightSource, name: string, options: OpenOptions): Promise<TextPlan> => {
   const rope = ropeOverrides(options.rope, archOf(stored.metadata), stored.metadata);
   const file = overridden(stored, new Map([...rope, ...options.overrides]));
-  expectFamily(file, name, options.family);
+  expectFamily(file.metadata, name, options.family);
   const plain = chosenGraph(file, options);
   const { h, cacheNote } = plain;
   options.detail(describeFile(file, h.nCtxTrain));
@@ -226,7 +227,7 @@ const openWeights = async (
       ...(options.progress && { progress: options.progress }),
     });
   const session = await load(plan.program);
-  const next = plan.nextProgram && (await load(plan.nextProgram));
+  const next = plan.nextProgram && (await load(plan.nextProgram).catch(closing(session)));
   const where = device.provider === 'cpu' ? `${device.name}, using ${options.threads}` : device.name;
   options.notice(`${deviceId(device)} (${where}): ${plan.why}; compute ${compute}, context ${nCtx}`);
   noticeFallbacks(device, [session, ...(next ? [next] : [])], options.notice);
@@ -255,6 +256,14 @@ const openWeights = async (
   };
 };
 
+/** For an error: closes what was opened before it, and throws it on. */
+const closing =
+  (opened: Session) =>
+  async (error: unknown): Promise<never> => {
+    await opened.close();
+    throw error;
+  };
+
 const guesserInText = (wish: SpeculationWish): Guesser | undefined =>
   wish.kind === 'ngram-simple' ? guessByLookup(wish) : undefined;
 
@@ -276,19 +285,6 @@ const watched = (session: Runner, stats: ExpertStats): Runner => ({
     return outputs;
   },
 });
-
-/** Throws a UserError that names the command for this file where it is not the one that was typed. */
-const expectFamily = ({ metadata }: WeightSource, path: string, family: TextFamily): void => {
-  const arch = archOf(metadata);
-  const families = familiesOf(metadata, arch);
-  if (families.includes(family)) return;
-  const [own = family] = families;
-  throw new UserError(
-    'model',
-    `'${path}' has architecture '${arch}', which grafo ${own} runs`,
-    `grafo ${own} -m ${path}`,
-  );
-};
 
 interface ChosenGraph extends ReturnType<typeof buildDecoder> {
   /** The graph of the layer that guesses ahead. */
@@ -337,13 +333,6 @@ const buildNext = (file: WeightSource): Graph => {
 
 const kib = (bytes: number): string => `${(bytes / 1024).toFixed(1)} KiB`;
 
-/** The architecture that a header names. */
-export const archOf = (metadata: ReadonlyMap<string, MetadataValue>): string => {
-  const arch = metadata.get('general.architecture');
-  if (typeof arch !== 'string') throw new UserError('model', "metadata 'general.architecture' is missing");
-  return arch;
-};
-
 interface DecoderBuild {
   /** Which of the model's graphs; its decoder if absent. */
   readonly name?: string;
@@ -373,7 +362,7 @@ export const buildDecoder = (
 const describeFile = ({ metadata, tensors }: WeightSource, nCtxTrain: number): string => {
   const stored = [...tensors.values()];
   const types = [...new Set(stored.map(({ type }) => type))].sort().join(', ');
-  const n = stored.reduce((sum, { shape }) => sum + shape.reduce((a, b) => a * b, 1), 0);
+  const n = stored.reduce((sum, { shape }) => sum + elements(shape), 0);
   const count = (x: number) => x.toLocaleString('en-US');
   const arch = metadata.get('general.architecture');
   return `${arch}: ${stored.length} tensors of ${types} with ${count(n)} parameters; trained for ${count(nCtxTrain)} positions`;

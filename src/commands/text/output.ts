@@ -25,8 +25,8 @@ export const createOutput = async ({ flags, model, notice }: Job, seed: number):
     tell: notice,
     quote: (text) => put(isColoured ? yellow(text) : text),
     write: flags.json ? async () => undefined : (piece) => show.write(piece),
-    report(written) {
-      if (flags.json) console.log(JSON.stringify(resultJson(written, seed, model)));
+    async report(written) {
+      if (flags.json) await write(`${JSON.stringify(resultJson(written, seed, model))}\n`);
       else if (written.logprobs) notice(logprobLines(written.logprobs, model.tokenizer));
       for (const line of remarks(written, model)) notice(line);
       notice(flags.perf ? timingsTable(written.timings) : shortTimings(written.timings));
@@ -37,7 +37,8 @@ export const createOutput = async ({ flags, model, notice }: Job, seed: number):
 /** Writes to stdout; at a terminal in lines of whole words, which takes a module that nobody else should wait for. */
 const resultWriter = async (): Promise<(text: string) => Promise<void>> => {
   const { stdout, env } = process;
-  if (!stdout.isTTY || env.TERM === 'dumb') return write;
+  // Some terminals, such as those of programs that only look on, say that they have no columns at all.
+  if (!stdout.isTTY || stdout.columns === 0 || env.TERM === 'dumb') return write;
   const { createWordWrap } = await import('../word-wrap.ts');
   const wrapped = createWordWrap(() => stdout.columns);
   return (text) => write(wrapped(text));

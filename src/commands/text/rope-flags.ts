@@ -2,21 +2,21 @@
 import type { MetadataValue } from '../../graph/weights.ts';
 import type { LlamaFlags } from './options.ts';
 
-/** The flags of positions; what is not given is as the file says. */
-export type RopeFlags = Partial<
-  Pick<
-    LlamaFlags,
-    | 'rope-scaling'
-    | 'rope-scale'
-    | 'rope-freq-base'
-    | 'rope-freq-scale'
-    | 'yarn-orig-ctx'
-    | 'yarn-ext-factor'
-    | 'yarn-attn-factor'
-    | 'yarn-beta-slow'
-    | 'yarn-beta-fast'
-  >
->;
+/** Flags that give tokens other positions, and so other keys. */
+export const ropeFlagNames = [
+  'rope-scaling',
+  'rope-scale',
+  'rope-freq-base',
+  'rope-freq-scale',
+  'yarn-orig-ctx',
+  'yarn-ext-factor',
+  'yarn-attn-factor',
+  'yarn-beta-slow',
+  'yarn-beta-fast',
+] as const satisfies readonly (keyof LlamaFlags)[];
+
+/** What is not given is as the file says. */
+export type RopeFlags = Partial<Pick<LlamaFlags, (typeof ropeFlagNames)[number]>>;
 
 /**
  * Metadata of an architecture that the flags stand for. A factor alone stretches linearly where the file does not

@@ -1,17 +1,17 @@
 /** What `grafo llama` and `grafo deepseek` do: chat, completion, and what they do instead of writing. */
 import { UserError } from '../../errors.ts';
+import { readText } from '../../io/plain-file.ts';
 import type { ChatTemplate } from '../../io/text/chat.ts';
 import { chatTemplate, findChatTemplate } from '../../io/text/chat.ts';
 import type { Tokenizer } from '../../io/text/tokenizer.ts';
-import { Interrupted } from '../../models/decoder.ts';
 import type { TextFamily } from '../../models/index.ts';
 import { printDevices } from '../devices.ts';
 import { dryRun } from '../dry-run.ts';
 import { interruptible } from '../interrupts.ts';
 import { modelPath } from '../model-source.ts';
 import { onProcessor, placementOf } from '../placement.ts';
-import { noticeUnless, progressLine, write } from '../terminal.ts';
-import { readText } from '../text-file.ts';
+import { whilePreparing } from '../preparing.ts';
+import { noticeUnless, write } from '../terminal.ts';
 import { parseAdapter } from './adapters.ts';
 import { readEscapes } from './escapes.ts';
 import type { Input } from './input.ts';
@@ -21,7 +21,7 @@ import { prepareWriter } from './job.ts';
 import { checkKept, withPromptCache } from './kept-context.ts';
 import type { LogitsFile } from './logits-file.ts';
 import { createLogitsFile } from './logits-file.ts';
-import type { OpenOptions, SpeculationWish, TextModelFile } from './open.ts';
+import type { OpenOptions, SpeculationWish } from './open.ts';
 import { openText, textMemory } from './open.ts';
 import type { LlamaFlags } from './options.ts';
 import { notesOnAccepted } from './options.ts';
@@ -39,20 +39,23 @@ export const runText = async (flags: LlamaFlags, family: TextFamily): Promise<nu
     return 0;
   }
   const notice = noticeUnless(flags.quiet);
-  if (flags['dry-run'])
-    return dryRun(flags, family, notice, (file) => textMemory(file, file.name, openOptions(flags, family, notice)));
-  const path = await modelPath(flags, family, notice);
+  const options = openOptions(flags, family, notice);
+  if (flags['dry-run']) return dryRun(flags, family, notice, (file) => textMemory(file, file.name, options));
   if (flags.tokenize !== undefined) {
     const text = flags.escape ? readEscapes(flags.tokenize) : flags.tokenize;
-    await printTokens(path, text, flags.json);
+    await printTokens(await modelPath(flags, family, notice), text, flags.json);
     return 0;
   }
   for (const note of notesOnAccepted(flags)) notice(note);
+  // Before the model, which may have to be downloaded: a mistake here costs no waiting.
   const measured = flags.perplexity === undefined ? undefined : withoutNewline(await readText(flags.perplexity));
   const input: Input = measured === undefined ? await readInput(flags) : { prompt: { kind: 'none' } };
 
+  const path = await modelPath(flags, family, notice);
   return interruptible(async (interrupts) => {
-    const model = await openModel(path, flags, family, interrupts.signal, notice);
+    const model = await whilePreparing({ isQuiet: flags.quiet, signal: interrupts.signal, notice }, (hooks) =>
+      openText(path, { ...options, ...hooks }),
+    );
     try {
       if (measured === undefined) return await work({ flags, path, input, model, interrupts, notice });
       await printPerplexity(model, measured, { ...flags, signal: interrupts.signal });
@@ -89,31 +92,6 @@ const speculationOf = (flags: LlamaFlags): SpeculationWish => {
   const kind = flags['spec-type'];
   if (kind !== 'ngram-simple') return { kind };
   return { kind, sizeN: flags['spec-ngram-size-n'], sizeM: flags['spec-ngram-size-m'] };
-};
-
-const openModel = async (
-  path: string,
-  flags: LlamaFlags,
-  family: TextFamily,
-  signal: AbortSignal,
-  notice: (line: string) => void,
-): Promise<TextModelFile> => {
-  const bar = progressLine('preparing weights');
-  const say = (line: string): void => {
-    bar.end();
-    notice(line);
-  };
-  try {
-    return await openText(path, {
-      ...openOptions(flags, family, say),
-      progress: (done, total) => {
-        if (signal.aborted) throw new Interrupted();
-        if (!flags.quiet) bar.update(done, total);
-      },
-    });
-  } finally {
-    bar.end();
-  }
 };
 
 /** Chat or completion, and the exit code. */
@@ -162,7 +140,7 @@ const complete = async (job: Job, saver: LogitsFile | undefined): Promise<number
     if (written.finish === 'eog' && process.stdout.isTTY) await write(' [end of text]');
     if (process.stdout.isTTY || !written.text.endsWith('\n')) await write('\n');
   }
-  output.report(written);
+  await output.report(written);
   return written.finish === 'interrupt' ? interrupts.exitCode : 0;
 };
 

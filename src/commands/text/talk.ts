@@ -100,15 +100,20 @@ const converse = async ({ job, writer, conversation, output }: Talking): Promise
       ...output,
       report(written) {
         last = written;
-        output.report(written);
+        return output.report(written);
       },
     });
   return interrupts.leaving ? interrupts.exitCode : 0;
 };
 
-/** Whether the chat is drawn: on a terminal that can be drawn on and shows colours, unless plain lines are asked for. */
+/**
+ * Whether the chat is drawn: on a terminal that can be drawn on, has a size and shows colours, unless plain lines are
+ * asked for.
+ */
 const isDrawn = (flags: LlamaFlags): boolean =>
   process.stdout.isTTY === true &&
+  process.stdout.columns > 0 &&
+  process.stdout.rows > 0 &&
   !process.env.CI &&
   hasColours(flags.color) &&
   !flags['simple-io'] &&

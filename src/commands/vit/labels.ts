@@ -1,8 +1,8 @@
 /** What classes are called: by a file of the user's, by the model's own list, else by number. */
-import { readFile } from 'node:fs/promises';
 import { UserError } from '../../errors.ts';
 import type { MetadataValue } from '../../graph/weights.ts';
-import { fileError } from '../../io/gguf/file.ts';
+import { isObject } from '../../io/json.ts';
+import { readText } from '../../io/plain-file.ts';
 
 /** A label for each of `nClass` classes. */
 export const labelsFor = async (
@@ -18,9 +18,7 @@ export const labelsFor = async (
 };
 
 const readLabels = async (path: string): Promise<readonly string[]> => {
-  const text = await readFile(path, 'utf8').catch((error: unknown) => {
-    throw fileError('read', path, error);
-  });
+  const text = await readText(path);
   return /^\s*[[{]/.test(text)
     ? labelsOfJson(path, text)
     : text
@@ -45,6 +43,3 @@ const labelsOfJson = (path: string, text: string): readonly string[] => {
   for (const [id, label] of Object.entries(inner)) labels[Number(id)] = String(label);
   return Array.from(labels, (label, i) => label ?? `LABEL_${i}`);
 };
-
-const isObject = (value: unknown): value is Readonly<Record<string, unknown>> =>
-  typeof value === 'object' && value !== null && !Array.isArray(value);

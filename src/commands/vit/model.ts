@@ -17,6 +17,7 @@ import { readModel } from '../../models/definition.ts';
 import type { VitHparams } from '../../models/vit.ts';
 import { vit } from '../../models/vit.ts';
 import { findDevice, noticeFallbacks } from '../devices.ts';
+import { expectFamily } from '../family.ts';
 import { keepingOf } from '../keeping.ts';
 import type { MemoryPlan } from '../memory.ts';
 import { expectFit, needOf } from '../memory.ts';
@@ -125,14 +126,21 @@ export const imageCompute = async (
 
 /** Hyperparameters and weights of a source that says it is a ViT. */
 export const readVit = (path: string, source: WeightSource) => {
-  const arch = source.metadata.get('general.architecture');
-  if (arch !== vit.arch)
-    throw new UserError('model', `'${path}' is a '${String(arch)}' model`, `grafo vit runs models of '${vit.arch}'`);
+  expectFamily(source.metadata, path, 'vit');
   return readModel(vit, source);
 };
 
-/** The source for images of another size; positions are then interpolated. */
-const sized = (file: WeightSource, imageSize: number | undefined): WeightSource =>
-  imageSize === undefined
-    ? file
-    : { tensors: file.tensors, metadata: new Map([...file.metadata, ['vit.input_size', imageSize]]) };
+/**
+ * The source for images of another size; positions are then interpolated.
+ * @throws UserError 'usage' for a size that patches do not fill
+ */
+const sized = (file: WeightSource, imageSize: number | undefined): WeightSource => {
+  if (imageSize === undefined) return file;
+  const patchSize = Number(file.metadata.get('vit.patch_size'));
+  if (imageSize % patchSize !== 0)
+    throw new UserError(
+      'usage',
+      `--img-size is ${imageSize}, expected a multiple of ${patchSize}, the side of this model's patches`,
+    );
+  return { tensors: file.tensors, metadata: new Map([...file.metadata, ['vit.input_size', imageSize]]) };
+};

@@ -91,5 +91,5 @@ export const heading = (o: ReportOptions, nEmbd: number): string => {
 };
 
 /** RFC 4180, with line feeds. */
-export const csvLine = (cells: readonly (string | number)[]): string =>
+const csvLine = (cells: readonly (string | number)[]): string =>
   `${cells.map((cell) => (/[",\r\n]/.test(String(cell)) ? `"${String(cell).replaceAll('"', '""')}"` : cell)).join(',')}\n`;

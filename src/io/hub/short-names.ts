@@ -13,7 +13,8 @@ const small = (['tiny', 'base', 'small'] as const).flatMap((size) => [
   `${size}.en-q8_0`,
 ]);
 
-const speechNames: readonly string[] = [
+/** Models of speech by whisper.cpp's names. */
+export const speechNames: readonly string[] = [
   ...small,
   ...['medium', 'medium.en', 'large-v2', 'large-v3-turbo'].flatMap((name) => [name, `${name}-q5_0`, `${name}-q8_0`]),
   'large-v1',
