@@ -74,8 +74,10 @@ describe.each(packable)('a product with %s', (type) => {
   });
 });
 
-describe.each(['f32', 'bf16', 'q4_0', 'q4_k', 'q6_k'])('a product in int8 with weights of %s', (type) => {
-  const int8: Target = { ...cpu, compute: 'int8' };
+describe.each(
+  ['f32', 'bf16', 'q4_0', 'q4_k', 'q6_k'].flatMap((type) => [false, true].map((fewRows) => ({ type, fewRows }))),
+)('a product in int8 with weights of $type, of few rows: $fewRows', ({ type, fewRows }) => {
+  const int8: Target = { ...cpu, compute: 'int8', fewRows };
 
   it.each(WIDTHS)('differs by the rounding of both sides, in rows of %i', async (nIn) => {
     const { weight, values } = await matrix(type, nIn);
@@ -158,6 +160,19 @@ describe.each(['q6_k', 'iq2_s', 'iq1_m'])('8-bit blocks of 16, as %s has them', 
     };
     expect([cpu, card].map(blockSizes)).toEqual([32, 16]);
   });
+});
+
+it.each([
+  [false, 256, 'DynamicQuantizeMatMul'],
+  [true, 256, 'MatMulNBits'],
+  [true, 264, 'DynamicQuantizeMatMul'], // no whole number of blocks
+])('int8 of few rows: %s, each of %i values, is for %s', async (fewRows, nIn, kernel) => {
+  const { weight } = await matrix('f32', nIn);
+  const { graph } = fromBinary(
+    ModelProtoSchema,
+    lower(graphOf(linearGraph(weight, noise([1, 1, nIn], 1))), { ...cpu, compute: 'int8', fewRows }, {}).onnx,
+  );
+  expect(graph?.node.map(({ opType }) => opType)).toContain(kernel);
 });
 
 describe('layers of one input', () => {

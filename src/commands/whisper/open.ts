@@ -70,7 +70,8 @@ const planSpeech = async (file: WeightSource, name: string, o: OpenSpeechOptions
     whisper.graphs[name](g, { h, w });
     const graph = g.build();
     const fused = o.fused && takesFusedKernels(name, device);
-    const program = lower(graph, targetOn(device, { compute, fused, activations: o.activations }), given);
+    const how = { compute, fused, activations: o.activations, ...(name === 'decoder' && { fewRows: true }) };
+    const program = lower(graph, targetOn(device, how), given);
     const seqs = given.B ?? 1;
     return { graph, program, sizes: runSizes(graph, { tokens: 1, past: h.text.nCtx - 1, seqs }) };
   };

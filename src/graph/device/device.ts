@@ -1,6 +1,6 @@
 /** Devices as a user names them, and the pure choice among them. */
 import { UserError } from '../../errors.ts';
-import type { Compute, Provider, Target } from '../lower/target.ts';
+import type { Provider, Target } from '../lower/target.ts';
 
 export type DeviceState =
   | { readonly kind: 'available' }
@@ -110,15 +110,11 @@ export type Activations = 'auto' | 'f32' | 'f16';
  */
 export const targetOn = (
   device: Device,
-  {
-    compute,
-    fused,
-    activations,
-  }: { readonly compute: Compute; readonly fused: boolean; readonly activations: Activations },
+  { activations, ...how }: Pick<Target, 'compute' | 'fewRows' | 'fused'> & { readonly activations: Activations },
 ): Target => {
   const { provider, hasHalves = false } = device;
   if (activations === 'f16' && !hasHalves)
     throw new UserError('device', `device '${deviceId(device)}' does not compute in float16`, 'use f32, or auto');
-  const halves = activations === 'f16' || (activations === 'auto' && hasHalves && compute !== 'f32');
-  return { provider, compute, fused, ...(halves && { halves }) };
+  const halves = activations === 'f16' || (activations === 'auto' && hasHalves && how.compute !== 'f32');
+  return { provider, ...how, ...(halves && { halves }) };
 };

@@ -1,7 +1,7 @@
 /** Which stored form of a weight meets which kernel. The only place that knows both. */
 import type { BlockLayout, WeightRef } from '../weights.ts';
 import type { Computed, Emitter, Value } from './emitter.ts';
-import { denseGroup, halfGroup, int8Group, packedGroup } from './initializers.ts';
+import { denseGroup, halfGroup, int8Group, packedGroup, ROUNDED, roundedGroup } from './initializers.ts';
 import { besideSums, blockSums, widened } from './offsets.ts';
 import { paired, pairs } from './pairs.ts';
 import { accuracyLevel, readsHalves } from './target.ts';
@@ -26,6 +26,7 @@ export const product = (o: Emitter, x: Value, refs: readonly WeightRef[], rank: 
   const [ref] = refs;
   if (!ref || !stackable(o, refs)) throw new Error(`cannot stack ${refs.map((r) => r.name).join(', ')}`);
   const key = keyOf(refs);
+  if (runsInRoundedBlocks(o, refs)) return roundedBlockProduct(o, x, refs);
   if (runsInInt8(o)) {
     return int8Product(
       o,
@@ -42,6 +43,10 @@ export const product = (o: Emitter, x: Value, refs: readonly WeightRef[], rank: 
 
 /** Whether all products are of integers. */
 const runsInInt8 = (o: Emitter): boolean => o.target.compute === 'int8' && o.has('DynamicQuantizeMatMul');
+
+/** Of few rows the kernel for blocks is the quicker one, which also rounds activations itself. */
+const runsInRoundedBlocks = (o: Emitter, refs: readonly WeightRef[]): boolean =>
+  runsInInt8(o) && o.target.fewRows === true && refs.every(({ shape }) => (shape[1] ?? 0) % ROUNDED.blockSize === 0);
 
 /** Whether products with this weight take its blocks as they are. */
 const runsInBlocks = (o: Emitter, { tensor }: WeightRef): boolean =>
@@ -96,6 +101,22 @@ const blockProduct = (
   const stored = storedBlocks(o, refs);
   const correction = denseProduct(o, blockSums(o, x, layout, nIn, rank), stored[2] as Computed);
   return o.node('Add', [kernel(x, stored, nIn), correction]);
+};
+
+/** The product with weights of any type, rounded to 8 bits in blocks. */
+const roundedBlockProduct = (o: Emitter, x: Value, refs: readonly WeightRef[]): Computed => {
+  const name = `${keyOf(refs)}.rounded`;
+  const stored = o.store(name, () => roundedGroup(name, refs));
+  const { bits, blockSize } = ROUNDED;
+  const K = refs[0]?.shape[1] ?? 0;
+  const level = accuracyLevel(o.target);
+  return o.node('MatMulNBits', [x, ...stored], {
+    K,
+    N: nOut(refs),
+    bits,
+    block_size: blockSize,
+    accuracy_level: level,
+  });
 };
 
 /** Blocks, scales and, in layouts that have them, offsets. */

@@ -1,7 +1,7 @@
 /** Weights in the forms that kernels take. A group knows its sizes without reading; loading reads one group at a time. */
 import { elements } from '../tensor.ts';
 import type { WeightRef } from '../weights.ts';
-import { widen, widened } from './offsets.ts';
+import { roundBlocks, widen, widened } from './offsets.ts';
 import { pair, paired } from './pairs.ts';
 
 export type StoredDType = 'f32' | 'f16' | 'bf16' | 'u8' | 'i8';
@@ -122,7 +122,45 @@ export const packedGroup = (name: string, refs: readonly WeightRef[], form: Pack
   };
 };
 
-/** Rows turned into columns at a time. */
+/** The layout of blocks that weights of any type are rounded to: Q8_0's, with a float32 scale. */
+export const ROUNDED = { bits: 8, blockSize: 32, hasOffsets: false } as const;
+
+/** Weights `[nOut, nIn]` rounded to 8 bits in blocks, `[nOut, blocks, 32]`, then their scales; several one below the other. */
+export const roundedGroup = (name: string, refs: readonly WeightRef[]): InitializerGroup => {
+  const { blockSize } = ROUNDED;
+  const nRow = refs.reduce((n, r) => n + height(r), 0);
+  const nBlock = width(first(refs)) / blockSize;
+  const nAll = nRow * nBlock;
+  return {
+    parts: [
+      { name: `${name}.blocks`, dtype: 'u8', dims: [nRow, nBlock, blockSize], byteLength: nAll * blockSize },
+      { name: `${name}.scales`, dtype: 'f32', dims: [nRow, nBlock], byteLength: 4 * nAll },
+    ],
+    async load() {
+      const [data, scales] = [new Uint8Array(nAll * blockSize), new Float32Array(nAll)];
+      let row = 0;
+      for (const ref of refs) {
+        const start = ref.rows?.from ?? 0;
+        const to = start + height(ref);
+        for (let from = start; from < to; from += TILE) {
+          const end = Math.min(from + TILE, to);
+          const values = await ref.tensor.decode({ from, to: end });
+          const at = row * nBlock;
+          roundBlocks(
+            values,
+            ROUNDED,
+            data.subarray(at * blockSize),
+            scales.subarray(at, at + values.length / blockSize),
+          );
+          row += end - from;
+        }
+      }
+      return [data, bytesOf(scales)];
+    },
+  };
+};
+
+/** Rows decoded at a time. */
 const TILE = 64;
 
 /**

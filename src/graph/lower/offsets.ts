@@ -62,7 +62,7 @@ export const widen = (layout: BlockLayout, nIn: number, packed: BlockQuantized):
 };
 
 /** Rounds each block of values to integers under a scale of its own; leaves in `values` what that missed. */
-const roundBlocks = (
+export const roundBlocks = (
   values: Float32Array,
   { bits, blockSize }: BlockLayout,
   q: Uint8Array,

@@ -15,6 +15,8 @@ export interface Target {
   readonly compute: Compute;
   /** Whether activations, caches and weights that are no integers are float16 instead of float32. */
   readonly halves?: boolean;
+  /** Whether products are of few rows, as those of a text that is written word by word: they take other forms of int8. */
+  readonly fewRows?: boolean;
   /** Whether kernels for whole patterns may be used; the plain form must give the same values. */
   readonly fused: boolean;
 }
