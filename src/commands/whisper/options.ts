@@ -137,7 +137,7 @@ const output = optionGroup('Output', {
     placeholder: 'NAME',
     describe: 'name without extension; - is stdout',
   },
-  'output-dir': { type: 'string', placeholder: 'DIR', describe: 'folder of all files' },
+  'output-dir': { type: 'string', placeholder: 'DIR', describe: 'folder of all files of the formats above' },
   ...shareOptions,
   'offset-n': { ...whole, alias: 'on', default: 0, describe: "added to subtitles' numbers" },
   confidence: { ...off, describe: 'in JSON also how sure the model is' },
