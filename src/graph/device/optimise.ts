@@ -2,9 +2,9 @@
 import { mkdtemp, open, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { InferenceSession } from 'onnxruntime-node';
 import type { Program } from '../lower/lower.ts';
 import { WEIGHTS_FILE } from '../lower/onnx.ts';
+import { InferenceSession } from './runtime.ts';
 
 /** The model after the CPU provider's optimisation, its weights left out. No weights are read: a file of holes stands in. */
 export const optimised = async (program: Pick<Program, 'onnx' | 'weightBytes'>): Promise<Uint8Array> => {

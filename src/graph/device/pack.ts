@@ -12,7 +12,6 @@ import { spawn } from 'node:child_process';
 import { open, readFile, rm, statfs, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { InferenceSession, Tensor as OrtTensor } from 'onnxruntime-node';
 import type { ModelPart, PackedForms, Place } from '../lower/onnx-parts.ts';
 import { formsIn, movedTo, placesOf, takeApart, withForms } from '../lower/onnx-parts.ts';
 import { elements } from '../tensor.ts';
@@ -22,6 +21,7 @@ import type { Progress } from './files.ts';
 import { newFolder } from './files.ts';
 import type { KeptProgram } from './kept.ts';
 import { evict, keep } from './kept.ts';
+import { InferenceSession, Tensor as OrtTensor } from './runtime.ts';
 
 /** When what is kept gets its packed form: after the session, which waits for it if told so, or before it. */
 export type Packing = 'later' | 'awaited' | 'first';
