@@ -2,6 +2,7 @@
 import { clock, lyricsClock } from './clock.ts';
 import { general, transcriptJson } from './json.ts';
 import type { Segment, Transcript, Word } from './segment.ts';
+import { speakerOf } from './speaker.ts';
 import { timed } from './words.ts';
 
 export interface FormatOptions {
@@ -21,10 +22,6 @@ interface Format {
   readonly extension: string;
   write(transcript: Transcript, options: FormatOptions): string;
 }
-
-/** '(speaker 0)', or nothing. */
-const speaker = ({ speaker }: Pick<Segment, 'speaker'>): string =>
-  speaker === undefined ? '' : `(speaker ${speaker})`;
 
 const csvField = (text: string): string => `"${text.replaceAll('"', '""')}"`;
 
@@ -46,7 +43,7 @@ export const formats: Readonly<Record<FormatName, Format>> = {
   txt: {
     extension: '.txt',
     write: ({ segments }) =>
-      lines(segments, (s) => (s.speaker === undefined ? s.text.replace(/^ +/, '') : speaker(s) + s.text)),
+      lines(segments, (s) => (s.speaker === undefined ? s.text.replace(/^ +/, '') : speakerOf(s) + s.text)),
   },
   vtt: {
     extension: '.vtt',
@@ -64,14 +61,14 @@ export const formats: Readonly<Record<FormatName, Format>> = {
       cues(segments, options, unchanged)
         .map((s, i) => {
           const number = (options.firstNumber ?? 0) + i + 1;
-          return `${number}\n${clock(s.from, ',')} --> ${clock(s.to, ',')}\n${speaker(s)}${cueText(s.text, '->')}\n\n`;
+          return `${number}\n${clock(s.from, ',')} --> ${clock(s.to, ',')}\n${speakerOf(s)}${cueText(s.text, '->')}\n\n`;
         })
         .join(''),
   },
   lrc: {
     extension: '.lrc',
     write: ({ segments }) =>
-      `[by:whisper.cpp]\n${lines(segments, (s) => `[${lyricsClock(s.from)}]${speaker(s)}${oneLine(s.text)}`)}`,
+      `[by:whisper.cpp]\n${lines(segments, (s) => `[${lyricsClock(s.from)}]${speakerOf(s)}${oneLine(s.text)}`)}`,
   },
   csv: {
     extension: '.csv',

@@ -1,6 +1,7 @@
 /** A script that lets ffmpeg draw every word as it is said: whisper-cli's `.wts`. */
 import { general } from './json.ts';
 import type { Segment, Token } from './segment.ts';
+import { speakerOf } from './speaker.ts';
 
 export interface KaraokeOptions {
   /** Of the recording, as the script is to name it. */
@@ -32,7 +33,7 @@ const drawSegment = (s: Segment, font: string): string[] => {
     return `drawtext=fontfile='${font}':fontsize=24:fontcolor=${colour}:x=(w-text_w)/2${at}:text='${text}':${times}`;
   };
   const said = s.tokens.filter((t) => !t.isSpecial);
-  const who = s.speaker === undefined ? '' : `(speaker ${s.speaker})`;
+  const who = speakerOf(s);
   const whole = quoted(`${who}> ${said.map((t) => t.text).join('')}`);
   const background = said.length > 0 ? [draw('gray', ':y=h/2', whole, s.from, s.to)] : [];
   const words = said.flatMap((token, i) => {
