@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import { describe, expect, it } from 'vitest';
 import { bothSides } from '../src/commands/whisper/sound.ts';
-import { logMel, melBank, slaneyFilters } from '../src/io/audio/mel.ts';
+import { logMel, melBank, slaneyFilters, WINDOW_FRAMES } from '../src/io/audio/mel.ts';
 import { MelWindows, measure } from '../src/io/audio/mel-windows.ts';
 import type { PcmFormat, SampleFormat } from '../src/io/audio/pcm.ts';
 import { parseSampleFormat, readPcm, sampleFormats } from '../src/io/audio/pcm.ts';
@@ -379,7 +379,7 @@ describe('a sound of any length', () => {
       const windows = new MelWindows(listen, bank, loudness);
       expect(windows.nFrame).toBe(1 + Math.floor((sound.length - 200) / 160));
       for (const at of [0, 0, 1234, 2999, 3300]) {
-        const window = await windows.at(at);
+        const window = await windows.at(at, WINDOW_FRAMES);
         const expected = new Float32Array(80 * 3000);
         for (let m = 0; m < 80; m++)
           expected.set(whole.data.subarray(m * whole.nFrame + at, m * whole.nFrame + at + 3000), m * 3000);
@@ -392,8 +392,8 @@ describe('a sound of any length', () => {
   it('cannot go back to what it has forgotten', async () => {
     const listen = inPieces(jfk, 160);
     const windows = new MelWindows(listen, bank, await measure(listen, bank));
-    await windows.at(500);
-    await expect(windows.at(400)).rejects.toThrow('was forgotten');
+    await windows.at(500, WINDOW_FRAMES);
+    await expect(windows.at(400, WINDOW_FRAMES)).rejects.toThrow('was forgotten');
   });
 
   it('of one sample, and of none, has a window', async () => {
@@ -401,7 +401,7 @@ describe('a sound of any length', () => {
       const listen = inPieces(sound, 1);
       const loudness = await measure(listen, bank);
       expect(loudness.nSample).toBe(sound.length);
-      const { data } = await new MelWindows(listen, bank, loudness).at(0);
+      const { data } = await new MelWindows(listen, bank, loudness).at(0, WINDOW_FRAMES);
       const whole = logMel(sound, bank).data;
       expect(data.every((x, i) => Math.abs(x - whole[i]!) < 1e-6)).toBe(true);
     }
@@ -421,7 +421,7 @@ describe('a sound of any length', () => {
     let most = 0;
     // Every half an hour a window is looked at; what lies between is heard and forgotten.
     for (let frame = 0; frame < windows.nFrame; frame += 180_000) {
-      const window = await windows.at(frame);
+      const window = await windows.at(frame, WINDOW_FRAMES);
       heard += window.data[100]! > -1 ? 1 : 0;
       const { arrayBuffers, heapUsed } = process.memoryUsage();
       most = Math.max(most, arrayBuffers + heapUsed - before.arrayBuffers - before.heapUsed);

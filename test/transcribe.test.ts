@@ -1,7 +1,7 @@
 /** Decoding of windows and whole sounds, with a model that says what the test wants. */
 import { describe, expect, it } from 'vitest';
+import { detectLanguage } from '../src/models/transcribe/detect-language.ts';
 import { audibleFrames, createGuards, isAlike } from '../src/models/transcribe/guards.ts';
-import { detectLanguage } from '../src/models/transcribe/language.ts';
 import { languageCode, languageCodes } from '../src/models/transcribe/languages.ts';
 import { nonSpeechWords } from '../src/models/transcribe/non-speech.ts';
 import { createPrompt, taskTokens } from '../src/models/transcribe/prompt.ts';

@@ -1,4 +1,5 @@
 /** Transcripts written from segments against the files that whisper-cli wrote of the same segments. */
+import { execFileSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import type { FormatName } from '../src/io/transcript/formats.ts';
@@ -147,6 +148,16 @@ describe('a transcript', () => {
   it('is written as the script that draws it word by word', () => {
     const options = { path: 'jfk.wav', seconds: 11.0625, font: 'mono.ttf' };
     expect(karaokeScript(transcriptOf('full.json').segments, options)).toBe(file('base.wts'));
+  });
+
+  it.skipIf(process.platform === 'win32')('is drawn as it is spelt, whatever a shell would make of it', () => {
+    const token: Token = { id: 0, text: ' $HOME `id` "5\\6"', p: 1, isSpecial: false, span: { from: 0, to: 1000 } };
+    const segment = { from: 0, to: 1000, text: token.text, tokens: [token] };
+    const script = karaokeScript([segment], { path: 'my $(id) talk.wav', seconds: 1, font: 'mono.ttf' });
+    const told = execFileSync('bash', ['-c', `ffmpeg() { printf '%s\\n' "$@"; }\n${script}`], { encoding: 'utf8' });
+    expect(told).toContain('text=\'>  $HOME `id` "5\\6"\'');
+    expect(told.split('\n')).toContain('my $(id) talk.wav');
+    expect(told).toContain('  ffplay my $(id) talk.wav.mp4\n');
   });
 
   it('is written for spreadsheets with tabs, as openai/whisper does', () => {

@@ -3,7 +3,7 @@ import { UserError } from '../errors.ts';
 import { SAMPLE_RATE } from '../io/audio/mel.ts';
 import { openRecording } from '../io/audio/recording.ts';
 import { liveText } from '../io/transcript/live.ts';
-import type { Segment, Transcript } from '../io/transcript/segment.ts';
+import type { Segment } from '../io/transcript/segment.ts';
 import { Interrupted } from '../models/decoder.ts';
 import { command } from './command.ts';
 import { printDevices } from './devices.ts';
@@ -26,6 +26,7 @@ import { createProgress } from './whisper/progress.ts';
 import type { Opened } from './whisper/recording.ts';
 import { knowsNoTimestamps, openTranscription } from './whisper/recording.ts';
 import { describeJob, describeLanguages, describeModel } from './whisper/report.ts';
+import { resultJson, transcriptOf } from './whisper/result.ts';
 import { createStopwatch, speechTimings, speechTimingsJson } from './whisper/timings.ts';
 import type { VoiceDetector } from './whisper/vad.ts';
 import { openDetector } from './whisper/vad.ts';
@@ -216,48 +217,3 @@ const printed = async (
     if (isShown) await beside(() => write(first + liveText(next.value, options)));
   }
 };
-
-const transcriptOf = (segments: readonly Segment[], opened: Opened, { flags, file, modelPath }: Job): Transcript => ({
-  segments,
-  language: opened.language,
-  ...(opened.detected && { languageProbability: opened.detected[0]?.[1] ?? 0 }),
-  model: {
-    path: modelPath,
-    language: flags.language ?? opened.language,
-    translate: flags.translate,
-    type: modelType(file.h.audio.nLayer),
-    isMultilingual: file.special.isMultilingual,
-    nVocab: file.h.nVocab,
-    nMels: file.h.nMels,
-    ftype: Number(file.metadata.get('general.file_type') ?? 0) % FTYPE_VERSION,
-    audio: file.stored.audio,
-    text: file.stored.text,
-    system: `grafo, ${file.device.name}`,
-  },
-});
-
-/** Quantised files of whisper.cpp have the version of their blocks in the thousands. */
-const FTYPE_VERSION = 1000;
-
-/** By the number of the encoder's layers. */
-const modelType = (nLayer: number): string =>
-  ({ 4: 'tiny', 6: 'base', 12: 'small', 24: 'medium', 32: 'large' })[nLayer] ?? 'unknown';
-
-const resultJson = ({ segments, language, languageProbability }: Transcript, { path }: Input) => ({
-  file: path,
-  text: segments.map(({ text }) => text).join(''),
-  language,
-  ...(languageProbability !== undefined && { language_probability: languageProbability }),
-  segments: segments.map(({ from, to, text, confidence, words }) => ({
-    start: from / 1000,
-    end: to / 1000,
-    text,
-    avg_logprob: confidence?.avgLogprob,
-    no_speech_prob: confidence?.noSpeechProb,
-    compression_ratio: confidence?.compressionRatio,
-    temperature: confidence?.temperature,
-    ...(words && {
-      words: words.map((w) => ({ word: w.text, start: w.from / 1000, end: w.to / 1000, probability: w.p })),
-    }),
-  })),
-});

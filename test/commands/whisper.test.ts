@@ -2,6 +2,7 @@ import { copyFileSync, readdirSync, readFileSync, rmSync, writeFileSync } from '
 import { join } from 'node:path';
 import { describe, expect, it, vi } from 'vitest';
 import wavefile from 'wavefile';
+import { whisperCommand } from '../../src/commands/whisper.ts';
 import { fixture, scratch } from '../fixtures.ts';
 import { plainFlac } from '../flac.ts';
 import { sharedData } from '../shared-data.ts';
@@ -145,6 +146,24 @@ describe.skipIf(!words)('Transcripts of recordings', () => {
     // It is said from 0.4 to 2.2 s.
     expect(Math.abs(times[0] - 400)).toBeLessThan(200);
     expect(Math.abs(times.at(-1) - 2200)).toBeLessThan(300);
+  });
+});
+
+describe('a command line of grafo whisper is refused before anything is opened', () => {
+  it.each([
+    ['--output-dir out', '--output-dir needs a format'],
+    ['--output-file out', '--output-file needs a format'],
+    ['--output-file=-', '--output-file - and 0 formats'],
+    ['--output-file=- --output-json --json', '--output-file - and --json'],
+    ['--output-file a --output-file b --output-txt', '2 times --output-file, 1 times a recording'],
+    ['--skip-existing', '--skip-existing needs a format'],
+    ['--highlight-words --output-json', '--highlight-words needs subtitles'],
+    ['--one-word --output-txt', '--one-word needs a format of cues'],
+    ['--confidence --output-srt', '--confidence needs JSON'],
+    ['--word-timestamps', '--word-timestamps needs JSON'],
+  ])('with %s: %s', async (flags, message) => {
+    const args = [import.meta.filename, ...flags.split(' ')];
+    await expect(whisperCommand.run(args)).rejects.toMatchObject({ kind: 'usage', message });
   });
 });
 

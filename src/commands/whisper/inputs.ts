@@ -32,6 +32,9 @@ export const findInputs = async (words: readonly string[], flags: WhisperFlags):
   // Told before a model is loaded in vain.
   if (files.every(({ path }) => path !== '-' && !existsSync(path)))
     throw new UserError('file', `cannot read '${first.path}': no such file or directory`);
+  const { length: nName } = flags['output-file'];
+  if (nName > files.length)
+    throw new UserError('usage', `${nName} times --output-file, ${files.length} times a recording`, 'one for each');
   const extensions = askedExtensions(flags);
   return files.map((file, i) => {
     const output = outputOf(flags['output-file'][i], file, flags['output-dir']);

@@ -4,6 +4,7 @@ import { parseSampleFormat } from '../../io/audio/pcm.ts';
 import { speechTypes } from '../../io/whisper/convert.ts';
 import { languageCode } from '../../models/transcribe/languages.ts';
 import type { Clip } from '../../models/transcribe/transcribe.ts';
+import { defaultSpeech as speech } from '../../models/vad/speech.ts';
 import { optionGroup, type Parsed } from '../command.ts';
 import { deviceOptions, modelOptions, reportOptions, shareOptions } from '../options.ts';
 
@@ -137,7 +138,7 @@ const output = optionGroup('Output', {
     placeholder: 'NAME',
     describe: 'name without extension; - is stdout',
   },
-  'output-dir': { type: 'string', placeholder: 'DIR', describe: 'folder of all files' },
+  'output-dir': { type: 'string', placeholder: 'DIR', describe: 'folder of all files of the formats above' },
   ...shareOptions,
   'offset-n': { ...whole, alias: 'on', default: 0, describe: "added to subtitles' numbers" },
   confidence: { ...off, describe: 'in JSON also how sure the model is' },
@@ -157,11 +158,28 @@ const segments = optionGroup('Segments', {
 const vad = optionGroup('Voice activity', {
   vad: { ...off, describe: 'transcribe only what is speech' },
   'vad-model': { type: 'string', alias: 'vm', placeholder: 'FILE', describe: "Silero's, or silero-v6.2.0" },
-  'vad-threshold': { type: 'number', least: 0, most: 1, alias: 'vt', default: 0.5, describe: 'probability of speech' },
-  'vad-min-speech-duration-ms': { ...whole, alias: 'vspd', default: 250, describe: 'shorter is no speech' },
-  'vad-min-silence-duration-ms': { ...whole, alias: 'vsd', default: 100, describe: 'shorter is no silence' },
+  'vad-threshold': {
+    type: 'number',
+    least: 0,
+    most: 1,
+    alias: 'vt',
+    default: speech.threshold,
+    describe: 'probability of speech',
+  },
+  'vad-min-speech-duration-ms': {
+    ...whole,
+    alias: 'vspd',
+    default: speech.minSpeechMs,
+    describe: 'shorter is no speech',
+  },
+  'vad-min-silence-duration-ms': {
+    ...whole,
+    alias: 'vsd',
+    default: speech.minSilenceMs,
+    describe: 'shorter is no silence',
+  },
   'vad-max-speech-duration-s': { type: 'number', least: 0, alias: 'vmsd', describe: 'longer is cut' },
-  'vad-speech-pad-ms': { ...whole, alias: 'vp', default: 30, describe: 'added before and after' },
+  'vad-speech-pad-ms': { ...whole, alias: 'vp', default: speech.speechPadMs, describe: 'added before and after' },
   'vad-samples-overlap': { type: 'number', least: 0, alias: 'vo', default: 0.1, describe: 'seconds kept after each' },
 });
 

@@ -3,7 +3,7 @@ import { SAMPLE_RATE } from '../../io/audio/mel.ts';
 import type { Listen } from '../../io/audio/mel-windows.ts';
 import type { Recording } from '../../io/audio/recording.ts';
 import type { Segment, Span } from '../../io/transcript/segment.ts';
-import { detectLanguage } from '../../models/transcribe/language.ts';
+import { detectLanguage } from '../../models/transcribe/detect-language.ts';
 import { nonSpeechWords } from '../../models/transcribe/non-speech.ts';
 import type { Segment as HeardSegment } from '../../models/transcribe/segments.ts';
 import { tokenRules } from '../../models/transcribe/token-rules.ts';

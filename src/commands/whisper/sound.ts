@@ -4,6 +4,7 @@ import { HOP, SAMPLE_RATE } from '../../io/audio/mel.ts';
 import type { Listen } from '../../io/audio/mel-windows.ts';
 import { MelWindows, measure } from '../../io/audio/mel-windows.ts';
 import type { Recording } from '../../io/audio/recording.ts';
+import { joined } from '../../io/audio/sound.ts';
 import type { Speaker } from '../../io/transcript/segment.ts';
 import type { Sound } from '../../models/transcribe/transcribe.ts';
 
@@ -73,11 +74,4 @@ export const speakers = async (recording: Recording): Promise<(from: number, to:
     if (left > LOUDER * right) return '0';
     return right > LOUDER * left ? '1' : '?';
   };
-};
-
-const joined = (a: Float32Array, b: Float32Array): Float32Array => {
-  const out = new Float32Array(a.length + b.length);
-  out.set(a);
-  out.set(b, a.length);
-  return out;
 };

@@ -9,7 +9,7 @@ import { openSilero } from '../../io/ggml/silero.ts';
 import { readModel } from '../../models/definition.ts';
 import { silero } from '../../models/silero.ts';
 import { speechProbabilities } from '../../models/vad/detector.ts';
-import { speechSpans } from '../../models/vad/speech.ts';
+import { defaultSpeech, speechSpans } from '../../models/vad/speech.ts';
 import type { Timeline } from '../../models/vad/timeline.ts';
 import { joinSpeech } from '../../models/vad/timeline.ts';
 import { findDevice } from '../devices.ts';
@@ -66,6 +66,6 @@ const speechOptions = (flags: WhisperFlags) => ({
   threshold: flags['vad-threshold'],
   minSpeechMs: flags['vad-min-speech-duration-ms'],
   minSilenceMs: flags['vad-min-silence-duration-ms'],
-  maxSpeechS: flags['vad-max-speech-duration-s'] ?? Number.POSITIVE_INFINITY,
+  maxSpeechS: flags['vad-max-speech-duration-s'] ?? defaultSpeech.maxSpeechS,
   speechPadMs: flags['vad-speech-pad-ms'],
 });

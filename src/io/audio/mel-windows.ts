@@ -1,6 +1,7 @@
 /** The spectrogram of a sound of any length, a window at a time: what was heard before a window is forgotten. */
 import type { Mel, MelBank } from './mel.ts';
-import { HOP, LEAD, loudest, MelFrames, mirrored, normalise, SILENCE, WINDOW_FRAMES } from './mel.ts';
+import { HOP, LEAD, loudest, MelFrames, mirrored, normalise, SILENCE } from './mel.ts';
+import { joined } from './sound.ts';
 
 /** Samples at 16 kHz, one channel; every call hears them from the beginning. */
 export type Listen = () => AsyncIterable<Float32Array>;
@@ -50,10 +51,10 @@ export class MelWindows {
   }
 
   /**
-   * The window of 30 s, `[nMels, 3000]`, that begins at this frame; silent where the sound has ended.
+   * The window of `nFrame` frames, `[nMels, nFrame]`, that begins at this frame; silent where the sound has ended.
    * @param frame never before the frame of an earlier call
    */
-  async at(frame: number, nFrame = WINDOW_FRAMES): Promise<Mel> {
+  async at(frame: number, nFrame: number): Promise<Mel> {
     const sound = await this.#ahead.take(frame * HOP, nFrame * HOP + OVERLAP);
     return normalise(this.#frames.logPower(sound, nFrame), this.loudness.most);
   }
@@ -131,10 +132,7 @@ async function* withLead(source: AsyncIterable<Float32Array>): AsyncGenerator<Fl
       yield part;
       continue;
     }
-    const grown: Float32Array = new Float32Array(start.length + part.length);
-    grown.set(start);
-    grown.set(part, start.length);
-    start = grown;
+    start = joined(start, part);
     if (start.length > LEAD) {
       yield mirrored(start);
       yield start;

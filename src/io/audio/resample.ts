@@ -2,6 +2,7 @@
  * Another sample rate without folding high tones into low ones: each new sample is a sum over the old ones around its
  * time, weighted by a sine over its argument under a Kaiser window (Smith, "Digital Audio Resampling", 1984).
  */
+import { joined } from './sound.ts';
 
 /** Zero crossings of the sine on either side; more make the edge of the band steeper. */
 const CROSSINGS = 32;
@@ -63,9 +64,7 @@ class Sinc implements Resampler {
   #make(samples: Float32Array, end: number): Float32Array {
     const half = this.#half;
     const width = 2 * half;
-    const old = new Float32Array(this.#kept.length + samples.length);
-    old.set(this.#kept);
-    old.set(samples, this.#kept.length);
+    const old = joined(this.#kept, samples);
     const out = new Float32Array(Math.max(0, end - this.#nOut));
     for (let i = 0; i < out.length; i++) {
       const time = (this.#nOut + i) * this.#from; // in parts of an old sample

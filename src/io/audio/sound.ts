@@ -36,3 +36,11 @@ export const deinterleave = (samples: Float32Array, nChannel: number): Float32Ar
     return channel;
   });
 };
+
+/** One piece of a channel and the next. */
+export const joined = (a: Float32Array, b: Float32Array): Float32Array => {
+  const out = new Float32Array(a.length + b.length);
+  out.set(a);
+  out.set(b, a.length);
+  return out;
+};

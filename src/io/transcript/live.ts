@@ -1,6 +1,7 @@
 /** Segments as they are printed while a recording is heard: whisper-cli's lines. */
 import { clock } from './clock.ts';
 import type { Segment, Token } from './segment.ts';
+import { speakerOf } from './speaker.ts';
 
 /** How a token's probability shows: not at all, by colour from red to green, or by style. */
 export type Shading = 'none' | 'colours' | 'confidence';
@@ -15,7 +16,7 @@ export interface LiveOptions {
 /** What is printed for one segment; without times all are one line, unless speakers are told apart. */
 export const liveText = (s: Segment, { timestamps, shading, special }: LiveOptions): string => {
   const span = timestamps ? `[${clock(s.from, '.')} --> ${clock(s.to, '.')}]  ` : '';
-  const who = s.speaker === undefined ? '' : `(speaker ${s.speaker})`;
+  const who = speakerOf(s);
   const shown = s.tokens.filter((t) => special || !t.isSpecial);
   const text =
     shading === 'none' ? who + s.text : shown.map((t) => `${who}${shade(t, shading)}${t.text}\x1b[0m`).join('');

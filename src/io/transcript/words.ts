@@ -84,10 +84,32 @@ const median = (values: readonly number[]): number => {
   return (below + above) / 2;
 };
 
+/**
+ * Words that can be shown one after the other: players pass over what takes no time, so a word that takes none is shown
+ * with the next one, the last with the one before it.
+ */
+export const timed = (words: readonly Word[]): readonly Word[] => {
+  const shown: Word[] = [];
+  for (const word of words) {
+    const last = shown.at(-1);
+    if (last && last.to <= last.from) shown[shown.length - 1] = together(last, word);
+    else shown.push(word);
+  }
+  const [before, last] = shown.slice(-2);
+  return before && last && last.to <= last.from ? [...shown.slice(0, -2), together(before, last)] : shown;
+};
+
+const together = (a: Word, b: Word): Word => ({
+  text: a.text + b.text,
+  from: a.from,
+  to: Math.max(a.to, b.to),
+  p: Math.min(a.p, b.p),
+});
+
 /** A segment for every word: subtitles with one word a cue. */
 export const oneWordEach = (segments: readonly Segment[]): Segment[] =>
   segments.flatMap((segment) => {
-    const { words = [] } = segment;
+    const words = timed(segment.words ?? []);
     if (words.length === 0) return [segment];
     return words.map((word) => ({ ...segment, from: word.from, to: word.to, text: word.text, words: [word] }));
   });

@@ -1,7 +1,7 @@
 /**
  * whisper.cpp's estimate of when each token was said: a segment's time is shared out by how long its tokens take to
  * say, moved where the model was sure of a timestamp, and fitted to where the sound is loud. For what the model itself
- * looked at while it wrote, see alignment.ts.
+ * looked at while it wrote, see dtw.ts.
  */
 import type { Segment, TimedToken } from './segments.ts';
 import type { SpecialTokens } from './special-tokens.ts';

@@ -5,6 +5,9 @@ export const CHUNK = 512;
 /** Samples in a hundredth of a second: spans begin and end at multiples. */
 const PER_CS = 160;
 
+/** Samples as the nearest hundredth of a second. */
+export const centiseconds = (n: number): number => Math.floor(n / PER_CS + 0.5);
+
 export interface SpeechOptions {
   /** From which probability on a chunk is speech; speech ends 0.15 below it. */
   readonly threshold: number;
@@ -57,7 +60,7 @@ export const speechSpans = (probabilities: ArrayLike<number>, options: SpeechOpt
   }));
 };
 
-const rounded = (n: number): number => Math.floor(n / PER_CS + 0.5) * PER_CS;
+const rounded = (n: number): number => centiseconds(n) * PER_CS;
 
 const findSpeech = (probabilities: ArrayLike<number>, options: SpeechOptions): SampleSpan[] => {
   const { threshold } = options;

@@ -1,8 +1,7 @@
 /** Speech without the silence between it, and the way back from its times to those of the recording. */
 import type { SampleSpan } from './speech.ts';
+import { centiseconds } from './speech.ts';
 
-/** Samples in a hundredth of a second. */
-const PER_CS = 160;
 /** Silence put between two parts, so that words do not run together: 0.1 s. */
 const GAP = 1600;
 
@@ -30,7 +29,7 @@ export const joinSpeech = (spans: readonly SampleSpan[], nSample: number, overla
   const parts: SampleSpan[] = [];
   const points: Point[] = [];
   const mark = (joined: number, original: number): void => {
-    const point = { joined: Math.floor(joined / PER_CS + 0.5), original: Math.floor(original / PER_CS + 0.5) };
+    const point = { joined: centiseconds(joined), original: centiseconds(original) };
     if (point.joined !== points.at(-1)?.joined) points.push(point);
   };
   const end = nSample - 1; // whisper.cpp leaves the last sample out
