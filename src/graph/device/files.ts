@@ -5,6 +5,7 @@ import { availableParallelism, tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { crc32 } from 'node:zlib';
 import { messageOf, UserError } from '../../errors.ts';
+import { writeAll } from '../../system/write-all.ts';
 import type { PlacedGroup, Program } from '../lower/lower.ts';
 import { WEIGHTS_FILE } from '../lower/onnx.ts';
 import type { CheckedFile, CheckedRange } from './checksums.ts';
@@ -127,16 +128,6 @@ const severalAtOnce = async <T, R>(items: readonly T[], work: (item: T) => Promi
   const failed = (await Promise.allSettled(walks)).find((walked) => walked.status === 'rejected');
   if (failed) throw failed.reason;
   return results;
-};
-
-/** Node writes at most 2 GiB at once. */
-const CHUNK = 2 ** 30;
-
-const writeAll = async (file: FileHandle, bytes: Uint8Array, position: number): Promise<void> => {
-  for (let at = 0; at < bytes.byteLength; at += CHUNK) {
-    const piece = bytes.subarray(at, at + CHUNK);
-    await file.write(piece, 0, piece.byteLength, position + at);
-  }
 };
 
 /** A folder for files that belong to this process until they are renamed; swept up when the process was killed. */

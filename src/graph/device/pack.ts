@@ -13,10 +13,12 @@ import { open, readFile, rm, statfs, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { InferenceSession, Tensor as OrtTensor } from 'onnxruntime-node';
+import { builtFile } from '../../system/built-file.ts';
+import { writeAll } from '../../system/write-all.ts';
 import type { ModelPart, PackedForms, Place } from '../lower/onnx-parts.ts';
 import { formsIn, movedTo, placesOf, takeApart, withForms } from '../lower/onnx-parts.ts';
 import { elements } from '../tensor.ts';
-import { builtFile } from './built-file.ts';
+import { bytesOf } from './cache-rows.ts';
 import { sumFile } from './checksums.ts';
 import type { Progress } from './files.ts';
 import { newFolder } from './files.ts';
@@ -77,7 +79,7 @@ export const startPacking = async (
   if (!disk || disk.bavail * disk.bsize < 1.2 * need) return;
   const { folder, model, label } = kept;
   const request: PackRequest = { cacheFolder, key, limit, folder, model, label, isAwaited: packing === 'first' };
-  const child = spawn(process.execPath, [fileURLToPath(builtFile('packer')), JSON.stringify(request)], {
+  const child = spawn(process.execPath, [fileURLToPath(builtFile('graph/device/packer')), JSON.stringify(request)], {
     detached: packing !== 'first',
     stdio: packing === 'first' ? ['ignore', 'ignore', 'ignore', 'ipc'] : 'ignore',
   });
@@ -197,7 +199,7 @@ const append = async (
         const n = Math.min(PIECE, byteLength - done);
         const { bytesRead } = await from.read(buffer, 0, n, offset + done);
         if (bytesRead === 0) throw new Error(`${source} ends within a weight`);
-        await to.write(buffer, 0, bytesRead, end + done);
+        await writeAll(to, buffer.subarray(0, bytesRead), end + done);
         done += bytesRead;
       }
       end += byteLength;
@@ -226,13 +228,8 @@ const answer = async (
       ({ name, dims }) => [name, new OrtTensor('float32', waves(elements(dims)), [...dims])] as const,
     );
     const outputs = await session.run(Object.fromEntries(feeds));
-    return Buffer.concat(session.outputNames.map((name) => bytesOf(outputs[name])));
+    return Buffer.concat(session.outputNames.map((name) => bytesOf(outputs[name]?.data)));
   } finally {
     await session.release();
   }
-};
-
-const bytesOf = (tensor: OrtTensor | undefined): Uint8Array => {
-  const data = tensor?.data as Float32Array | undefined;
-  return data ? new Uint8Array(data.buffer, data.byteOffset, data.byteLength) : new Uint8Array();
 };

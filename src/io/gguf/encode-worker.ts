@@ -1,7 +1,6 @@
 /** The thread's side of encoders.ts: rounds runs of values, one at a time. */
-import { parentPort } from 'node:worker_threads';
-import { messageOf } from '../../errors.ts';
-import type { EncodeAnswer, EncodeRequest } from './encoders.ts';
+import { answerQuestions } from '../../system/thread.ts';
+import type { EncodeRequest } from './encoders.ts';
 import { typeOfName } from './types.ts';
 
 const encoded = ({ typeName, values }: EncodeRequest): Uint8Array<ArrayBuffer> => {
@@ -12,11 +11,4 @@ const encoded = ({ typeName, values }: EncodeRequest): Uint8Array<ArrayBuffer> =
   return bytes;
 };
 
-parentPort?.on('message', (request: EncodeRequest) => {
-  try {
-    const bytes = encoded(request);
-    parentPort?.postMessage({ kind: 'done', bytes } satisfies EncodeAnswer, [bytes.buffer]);
-  } catch (error) {
-    parentPort?.postMessage({ kind: 'failed', message: messageOf(error) } satisfies EncodeAnswer);
-  }
-});
+answerQuestions(encoded, ({ buffer }) => [buffer]);
