@@ -17,12 +17,13 @@ export const readJsonObject = async (path: string): Promise<JsonObject> => {
   const text = await readFile(path, 'utf8').catch((error: unknown) => {
     throw fileError('read', path, error);
   });
-  const value = parsed(text);
+  const value = parsedJson(text);
   if (!isObject(value)) throw new UserError('model', `'${path}' holds no JSON object`);
   return value;
 };
 
-const parsed = (text: string): unknown => {
+/** The value that a text is in JSON; undefined where it is none. */
+export const parsedJson = (text: string): unknown => {
   try {
     return JSON.parse(text);
   } catch {
