@@ -24,6 +24,7 @@ import type { Progress } from './files.ts';
 import { newFolder } from './files.ts';
 import type { KeptProgram } from './kept.ts';
 import { evict, keep } from './kept.ts';
+import { weightsWrittenTo } from './optimise.ts';
 
 /** When what is kept gets its packed form: after the session, which waits for it if told so, or before it. */
 export type Packing = 'later' | 'awaited' | 'first';
@@ -130,17 +131,12 @@ const optimise = async (model: string, folder: string): Promise<void> => {
     ...onProcessor,
     graphOptimizationLevel: 'all',
     optimizedModelFilePath: join(folder, MODEL),
-    extra: { session: { disable_prepacking: '1', ...writtenTo(WEIGHTS) } },
+    extra: { session: { disable_prepacking: '1', ...weightsWrittenTo(WEIGHTS) } },
   });
   await session.release();
 };
 
 const onProcessor = { executionProviders: ['cpu'], intraOpNumThreads: 1, logSeverityLevel: 4 } as const;
-
-const writtenTo = (weights: string) => ({
-  optimized_model_external_initializers_file_name: weights,
-  optimized_model_external_initializers_min_size_in_bytes: '1024',
-});
 
 /** Puts the packed forms of all weights behind the weights; undefined where one is not read as it was written. */
 const packParts = async (
@@ -166,7 +162,7 @@ const packPart = async (folder: string, part: ModelPart): Promise<PackedForms | 
   await writeFile(model, part.onnx());
   const plain = await answer(model, part, {
     optimizedModelFilePath: packed,
-    extra: { session: { save_external_prepacked_constant_initializers: '1', ...writtenTo(weights) } },
+    extra: { session: { save_external_prepacked_constant_initializers: '1', ...weightsWrittenTo(weights) } },
   });
   const written = formsIn(await readFile(packed));
   const places = await append(join(folder, weights), join(folder, WEIGHTS), placesOf(written));
