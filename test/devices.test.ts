@@ -1,11 +1,17 @@
 /** Machines and wishes: which device runs, and what a person is told. */
+import { mkdirSync, readdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
 import { UserError } from '../src/errors.ts';
 import type { Device, DeviceState, Wish } from '../src/graph/device/device.ts';
 import { chooseDevice, deviceId, parseWish } from '../src/graph/device/device.ts';
 import { listDevices } from '../src/graph/device/list.ts';
 import type { Provider } from '../src/graph/lower/target.ts';
+import { grafoAlone } from './commands/run.ts';
 import { scratch } from './fixtures.ts';
+
+const redFish = fileURLToPath(new URL('../demo/samples/red-fish.png', import.meta.url));
 
 describe('--device', () => {
   it.each<[text: string, wish: Wish]>([
@@ -175,5 +181,16 @@ describe('this machine', () => {
   it('has no second adapter for webgpu, which the runtime chooses itself', async () => {
     const [second] = await listDevices(scratch, [{ provider: 'webgpu', index: 1 }]);
     expect(['failing', 'absent']).toContain(second?.state.kind);
+  });
+
+  it('tells nobody what ran: the runtime leaves no identifier and no queue of events behind', async () => {
+    const home = join(scratch, 'home');
+    const folders = { HOME: home, XDG_CACHE_HOME: join(home, 'cache'), TMPDIR: join(home, 'tmp') };
+    for (const folder of Object.values(folders)) mkdirSync(folder, { recursive: true });
+    // Where these are set the runtime says nothing anyway.
+    const people = { CI: undefined, TF_BUILD: undefined, GITHUB_ACTIONS: undefined, ORT_DISABLE_TELEMETRY: undefined };
+    const { code } = await grafoAlone(['vit', redFish], { env: { ...folders, ...people } });
+    expect(code).toBe(0);
+    expect(readdirSync(home, { recursive: true }).sort()).toEqual(['cache', 'tmp']);
   });
 });

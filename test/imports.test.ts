@@ -192,4 +192,11 @@ describe('packages', () => {
   it.each([...new Set(foreign.map(({ from }) => packageOf(from)))])('%s is known to one room only', (name) => {
     expect(roomsOf(name)).toEqual([homes[name] ?? expect.any(String)]);
   });
+
+  it('onnxruntime-node is imported by one file, after it has been told to keep to itself', () => {
+    const by = (name: string) => imports.filter(({ from }) => from === name).map(({ file }) => file);
+    expect(by('onnxruntime-node')).toEqual(['graph/device/runtime.ts']);
+    const lines = imports.filter(({ file }) => file === 'graph/device/runtime.ts').map(({ from }) => from);
+    expect(lines).toEqual(['graph/device/silence.ts', 'onnxruntime-node']);
+  });
 });

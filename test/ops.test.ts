@@ -15,7 +15,7 @@ import { ADAPTER, BIAS, EXPERT_LINEAR, HEAD_LINEAR, LINEAR } from '../src/graph/
 import { LAYER_NORM, RMS_NORM } from '../src/graph/ops/norm.ts';
 import type { RopeTable } from '../src/graph/ops/rope-table.ts';
 import { ropeFrequencies } from '../src/graph/ops/rope-table.ts';
-import { LIMIT_GROUPS, PICK, ROWS, TAKE, TOP_K } from '../src/graph/ops/select.ts';
+import { COLUMNS, LIMIT_GROUPS, PICK, ROWS, TAKE, TOP_K } from '../src/graph/ops/select.ts';
 import {
   CONCAT,
   CUT,
@@ -372,6 +372,13 @@ const selections: readonly Row[] = [
     [given(near, ['n', 5]), given(i64([3, 2], [4, 0, 1, 1, 2, 3]), ['n', 2])],
     undefined,
     made([3, 2], (r, c) => get(near, r!, [4, 0, 1, 1, 2, 3][2 * r! + c!]!)),
+  ),
+  row(
+    COLUMNS,
+    'numbers the elements of every row',
+    [given(near, ['n', 5])],
+    undefined,
+    f32([3, 5], (i) => i % 5),
   ),
 ];
 

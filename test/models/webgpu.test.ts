@@ -112,7 +112,7 @@ describe.skipIf(isMissing)('on webgpu', () => {
         return told;
       };
       const decoder = createDecoder({ program, run }, { ...h, nTokenPerRun: 64, ...(best && { best }) });
-      const [few, all] = [64 * (4 + 8), 64 * (4 + 8) + 288 * 4];
+      const [few, all] = [64 * (4 + 4), 64 * (4 + 4) + 288 * 4];
       for (const [i, way] of ways.entries()) {
         fetched.length = 0;
         expect(await write(decoder, way)).toEqual(here[i]);

@@ -79,8 +79,7 @@ const prepare = async <S extends ImageSource>(
   const begin = performance.now();
   const done = (result: Pixels | UserError): Prepared<S> => ({ source, result, ms: performance.now() - begin });
   try {
-    const { upright, alpha } = recipe;
-    return done(toSquare(await decodeImage(source, { upright, alpha, side: imageSize }), imageSize, recipe));
+    return done(toSquare(await decodeImage(source, { ...recipe, side: imageSize }), imageSize, recipe));
   } catch (error) {
     if (error instanceof UserError) return done(error);
     throw error;

@@ -7,7 +7,7 @@ import { cropModes } from '../../io/image/preprocess.ts';
 import { type Interpolation, interpolations } from '../../io/image/resample.ts';
 import type { VitFlags } from './options.ts';
 
-export interface Recipe extends Preprocessing, Pick<DecodeOptions, 'upright' | 'alpha'> {}
+export interface Recipe extends Preprocessing, Pick<DecodeOptions, 'upright' | 'alpha' | 'jpeg'> {}
 
 const half = [0.5, 0.5, 0.5];
 
@@ -21,18 +21,14 @@ const timm = (imageSize: number): Recipe => ({
   std: half,
   upright: true,
   alpha: 'white',
+  jpeg: 'libjpeg',
 });
 
 const recipes: Readonly<Record<'timm' | 'hf' | 'vit.cpp', (imageSize: number) => Recipe>> = {
   timm,
   /** ViTImageProcessor of transformers. */
   hf: (imageSize) => ({ ...timm(imageSize), interpolation: 'bilinear', cropPct: 1, cropMode: 'squash' }),
-  /**
-   * ImageNet's mean and deviation, whatever the model was trained with; neither EXIF nor transparency is looked at. Of a
-   * JPEG a value in ten differs by a grey level, and some by up to 3: vit.cpp's decoder rounds always up when it
-   * doubles colour differences, where libjpeg goes up and down by turns, and has shorter factors from them to red,
-   * green and blue.
-   */
+  /** ImageNet's mean and deviation, whatever the model was trained with; neither EXIF nor transparency is looked at. */
   'vit.cpp': (imageSize) => ({
     ...timm(imageSize),
     resizer: 'vit.cpp',
@@ -40,6 +36,7 @@ const recipes: Readonly<Record<'timm' | 'hf' | 'vit.cpp', (imageSize: number) =>
     std: [0.229, 0.224, 0.225],
     upright: false,
     alpha: 'drop',
+    jpeg: 'stb',
   }),
 };
 

@@ -5,7 +5,6 @@
 import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { InferenceSession, Tensor as OrtTensor } from 'onnxruntime-node';
 import { messageOf } from '../../errors.ts';
 import type { CacheSpec } from '../lower/cache-plan.ts';
 import type { NamedType } from '../lower/emitter.ts';
@@ -16,6 +15,7 @@ import { elements, resolve } from '../tensor.ts';
 import { bytesOf, firstRows, putRows } from './cache-rows.ts';
 import type { Fallback } from './fallbacks.ts';
 import { FALLS_BACK, fallbacksIn } from './fallbacks.ts';
+import { InferenceSession, Tensor as OrtTensor } from './runtime.ts';
 import { sampleInputs } from './sample.ts';
 
 export type HostData = Float32Array | BigInt64Array | Int32Array | Uint8Array | Uint16Array;

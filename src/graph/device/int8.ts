@@ -1,10 +1,11 @@
 /** Whether the processor's products of 8-bit integers are right: the one question that its kernels leave open. */
-import { InferenceSession, Tensor } from 'onnxruntime-node';
+
 import { GraphBuilder } from '../builder.ts';
 import { lower } from '../lower/lower.ts';
 import { withWeights } from '../lower/onnx-embed.ts';
 import { linear } from '../ops/matmul.ts';
 import { constantMatrix } from './constant-matrix.ts';
+import { InferenceSession, Tensor } from './runtime.ts';
 
 const [N_IN, N_OUT] = [64, 16];
 

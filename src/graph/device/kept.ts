@@ -9,10 +9,10 @@ import { mkdir, readdir, readFile, rename, rm, stat, utimes, writeFile } from 'n
 import { createRequire } from 'node:module';
 import { cpus } from 'node:os';
 import { basename, join } from 'node:path';
-import { env } from 'onnxruntime-node';
 import type { Program } from '../lower/lower.ts';
 import type { CheckedFile } from './checksums.ts';
 import { areWhole, isIntact } from './checksums.ts';
+import { env } from './runtime.ts';
 
 /** Where programs are kept, and how much of the disk they may take. */
 export interface Keeping {

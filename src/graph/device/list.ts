@@ -4,7 +4,6 @@ import { existsSync, readdirSync } from 'node:fs';
 import { availableParallelism, cpus, totalmem } from 'node:os';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
-import { env, listSupportedBackends } from 'onnxruntime-node';
 import { builtFile } from '../../system/built-file.ts';
 import { GraphBuilder } from '../builder.ts';
 import { lower } from '../lower/lower.ts';
@@ -15,6 +14,7 @@ import type { Device, DeviceState } from './device.ts';
 import { providers } from './device.ts';
 import { writeProgram } from './files.ts';
 import type { ProbeRequest, ProbeResult } from './probe.ts';
+import { env, listSupportedBackends } from './runtime.ts';
 
 const run = promisify(execFile);
 const probeFile = fileURLToPath(builtFile('graph/device/probe'));

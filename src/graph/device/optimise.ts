@@ -2,9 +2,9 @@
 import { mkdtemp, readFile, rm, truncate, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { InferenceSession } from 'onnxruntime-node';
 import type { Program } from '../lower/lower.ts';
 import { WEIGHTS_FILE } from '../lower/onnx.ts';
+import { InferenceSession } from './runtime.ts';
 
 /** Options of a session that writes its optimised model: the file beside it that its weights go to. */
 export const weightsWrittenTo = (name: string) => ({

@@ -12,7 +12,6 @@ import { spawn } from 'node:child_process';
 import { open, readFile, rm, statfs, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { InferenceSession, Tensor as OrtTensor } from 'onnxruntime-node';
 import { builtFile } from '../../system/built-file.ts';
 import { writeAll } from '../../system/write-all.ts';
 import type { ModelPart, PackedForms, Place } from '../lower/onnx-parts.ts';
@@ -25,6 +24,7 @@ import { newFolder } from './files.ts';
 import type { KeptProgram } from './kept.ts';
 import { evict, keep } from './kept.ts';
 import { weightsWrittenTo } from './optimise.ts';
+import { InferenceSession, Tensor as OrtTensor } from './runtime.ts';
 
 /** When what is kept gets its packed form: after the session, which waits for it if told so, or before it. */
 export type Packing = 'later' | 'awaited' | 'first';

@@ -50,6 +50,8 @@ export interface Constant {
   readonly dtype: 'i64' | 'i32' | 'f32' | 'f16';
   readonly dims: readonly number[];
   readonly values: readonly number[];
+  /** Whether it stays float32 where a program computes in float16: what it counts is beyond a half's whole numbers. */
+  readonly isExact?: true;
 }
 
 export interface NamedType extends TensorType {
@@ -174,6 +176,11 @@ export class Emitter {
     return this.#constant('f32', [values.length], values);
   }
 
+  /** A float32 that stays one where a program computes in float16. */
+  exactScalar(value: number): Computed {
+    return this.#constant('f32', [], [value], { isExact: true });
+  }
+
   weight(ref: WeightRef): StoredWeight {
     return { kind: 'weight', ref };
   }
@@ -248,13 +255,18 @@ export class Emitter {
     return this.store(ref.name, () => denseGroup(ref.name, [ref]))[0] as Computed;
   }
 
-  #constant(dtype: Constant['dtype'], dims: readonly number[], values: readonly number[]): Computed {
-    const key = `${dtype}[${dims}](${values})`;
+  #constant(
+    dtype: Constant['dtype'],
+    dims: readonly number[],
+    values: readonly number[],
+    exactness: Pick<Constant, 'isExact'> = {},
+  ): Computed {
+    const key = `${dtype}[${dims}](${values})${exactness.isExact ? '!' : ''}`;
     let known = this.#constants.get(key);
     if (!known) {
       known = computed(`const.${key}`);
       this.#constants.set(key, known);
-      this.constants.push({ name: known.name, dtype, dims, values });
+      this.constants.push({ name: known.name, dtype, dims, values, ...exactness });
     }
     return known;
   }

@@ -44,7 +44,7 @@ export const halve = (parts: Parts): Parts => {
     ],
     inputs: inputs.map((type) => (kept.has(type.name) ? halved(type) : type)),
     outputs: outputs.map((type) => (kept.has(type.name) ? halved(type) : type)),
-    constants: parts.constants.map(halved),
+    constants: parts.constants.map((constant) => (constant.isExact ? constant : halved(constant))),
     groups: parts.groups.map(halvedGroup),
     cache: cache && {
       ...cache,

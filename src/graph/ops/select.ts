@@ -82,6 +82,23 @@ export const TAKE = op<2>({
   lower: (o, [x, at]) => o.node('GatherElements', [x, at], { axis: -1 }),
 });
 
+/**
+ * Which element of its row each is: of x `[..., n]`, the numbers 0 to n - 1 `[..., n]`. As float32, which is exact up to
+ * 2^24 and which, unlike whole numbers, every device can take elements of.
+ */
+export const COLUMNS = op<1>({
+  name: 'columns',
+  infer: ([x]) => ({ dtype: 'f32', shape: x.shape }),
+  lower(o, [x], _, [type]) {
+    const row = o.node(
+      'Range',
+      [0, size(type, -1), 1].map((value) => o.exactScalar(value)),
+    );
+    return o.node('Expand', [row, o.node('Shape', [x])]);
+  },
+  bytes: (_, y) => y.bytes,
+});
+
 /** Rows of a stored table by ids. */
 export const rows = (g: GraphBuilder, table: WeightRef, ids: Tensor): Tensor =>
   g.add(ROWS, [g.weight(table), ids], undefined);
@@ -91,6 +108,8 @@ export const pick = (g: GraphBuilder, x: Tensor, at: Tensor): Tensor => g.add(PI
 export const topK = (g: GraphBuilder, x: Tensor, k: number): Tensor => g.add(TOP_K, [x], { k });
 /** Elements of each row `[..., n]` by that row's own indices `[..., k]` -> `[..., k]`. */
 export const take = (g: GraphBuilder, x: Tensor, at: Tensor): Tensor => g.add(TAKE, [x, at], undefined);
+/** Which element of its row each of x `[..., n]` is. */
+export const columns = (g: GraphBuilder, x: Tensor): Tensor => g.add(COLUMNS, [x], undefined);
 /** The scores `[nRow, n]`, -Infinity where they are not in one of the best groups (DeepSeek-V3, section 2.1.2). */
 export const limitGroups = (g: GraphBuilder, x: Tensor, nGroup: number, nGroupUsed: number): Tensor =>
   g.add(LIMIT_GROUPS, [x], { nGroup, nGroupUsed });

@@ -1,7 +1,8 @@
-/** Image files as 8-bit colours, through libvips: JPEG, PNG, WebP, AVIF, TIFF, GIF, SVG. */
+/** Image files as 8-bit colours, through libvips: JPEG, PNG, WebP, AVIF, TIFF, GIF, SVG. JPEG also as vit.cpp reads it. */
 import sharp, { type Metadata, type Sharp } from 'sharp';
 import { messageOf, UserError } from '../../errors.ts';
 import { openFile } from '../gguf/file.ts';
+import { decodeJpeg } from './jpeg/jpeg.ts';
 import type { Pixels } from './pixels.ts';
 
 export interface DecodeOptions {
@@ -9,6 +10,11 @@ export interface DecodeOptions {
   readonly upright: boolean;
   /** What shows through transparent pixels; 'drop' keeps the colours that they hide, as Pillow and vit.cpp do. */
   readonly alpha: 'white' | 'drop';
+  /**
+   * Whose JPEG decoder is followed, to the last grey level: libjpeg-turbo's, with which Pillow agrees, or stb_image's,
+   * which vit.cpp has. The latter turns nothing upright; what is turned is decoded by the former.
+   */
+  readonly jpeg: 'libjpeg' | 'stb';
   /** Side of the image that is needed in the end; larger ones need not be decoded in full. */
   readonly side: number;
 }
@@ -23,6 +29,8 @@ export interface ImageSource {
 const MAX_PIXELS = 0x3fff * 0x3fff;
 /** Beyond this an image is decoded at a reduced size, so that memory stays bounded. */
 const FULL_PIXELS = 32e6;
+/** No picture that is decoded in full needs more, whatever else is in its file. */
+const MAX_JPEG_BYTES = 8 * FULL_PIXELS;
 /** A reduced image keeps this many pixels for each one that is needed. */
 const SPARE = 4;
 
@@ -37,6 +45,9 @@ export const decodeImage = async (source: ImageSource, o: DecodeOptions): Promis
     const image = sharp(source.input, { limitInputPixels: false, failOn: 'error', ignoreIcc: true });
     const metadata = await image.metadata();
     checkSize(source.name, metadata);
+    const asStb = o.jpeg === 'stb' && !o.upright && isSmallJpeg(metadata);
+    const pixels = asStb ? decodeJpeg(await bytesOf(source), FULL_PIXELS) : undefined;
+    if (pixels) return pixels;
     const upright = o.upright ? image.autoOrient() : image;
     const opaque = o.alpha === 'white' ? upright.flatten({ background: '#ffffff' }) : upright.removeAlpha();
     return await rawPixels(reduced(opaque, metadata, o).toColourspace('srgb'));
@@ -56,6 +67,20 @@ const checkSize = (name: string, { width, height }: Metadata): void => {
   if (width * height <= MAX_PIXELS) return;
   const [size, most] = [width * height, MAX_PIXELS].map((n) => Math.round(n / 1e6).toLocaleString('en-US'));
   throw new UserError('file', `image '${name}' is ${width} by ${height}: ${size} megapixels, allowed are ${most}`);
+};
+
+/** Whether it is a JPEG file, with or without a second picture in it, that is decoded in full. */
+const isSmallJpeg = ({ format, width, height }: Metadata): boolean =>
+  /^(jpeg|uhdr)$/.test(format) && width * height <= FULL_PIXELS;
+
+const bytesOf = async ({ input }: ImageSource): Promise<Uint8Array> => {
+  if (typeof input !== 'string') return input;
+  const file = await openFile(input);
+  try {
+    return await file.read(0, Math.min(file.size, MAX_JPEG_BYTES));
+  } finally {
+    await file.close();
+  }
 };
 
 const reduced = (image: Sharp, metadata: Metadata, { side, upright }: DecodeOptions): Sharp => {
