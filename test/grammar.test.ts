@@ -245,6 +245,7 @@ describe('JSON of a schema', () => {
     [{ type: 'text' }, '\'type\' is "text"'],
     [{ $ref: 'http://example.com/a' }, 'lies outside of the schema'],
     [{ $ref: '#/$defs/a' }, "'$ref' #/$defs/a is not there"],
+    [{ $ref: '#/%' }, "the JSON schema at #: '$ref' #/% is not there"],
     [{ $ref: '#', type: 'object' }, 'leads back to itself'],
     [{ $ref: '#' }, 'begins with itself'],
     [{ allOf: [{ type: 'string' }, { type: 'number' }] }, "'type' is there more than once, and not the same"],

@@ -4,6 +4,8 @@ import { Hparams } from '../src/graph/hparams.ts';
 import type { RopeScaling } from '../src/graph/ops/rope-table.ts';
 import { ropeFrequencies } from '../src/graph/ops/rope-table.ts';
 import type { MetadataValue } from '../src/graph/weights.ts';
+import { inventModel } from '../src/io/invented.ts';
+import { anyModel } from '../src/models/index.ts';
 import { ropeScaling } from '../src/models/rope-scaling.ts';
 
 /** The metadata of a llama file with these keys below the architecture's prefix. */
@@ -131,5 +133,13 @@ describe('rope scaling', () => {
     // goes from pair 0 to pair 2.
     const nCtxOrig = 190 * Math.PI;
     expectFrequencies({ ...yarn, nCtxOrig, magnitude: 1 }, [1, 0.1 * (1 / 2 + 1 / 8), 0.01 / 4, 0.001 / 4]);
+  });
+});
+
+describe('the base of rotary angles', () => {
+  it.each(['llama-2-7b', 'qwen3-0.6b', 'deepseek-moe-16b', 'deepseek-v2-lite'])('is a positive number: %s', (shape) => {
+    const source = inventModel(shape, 'rope.freq_base=-1', 'f16');
+    const open = () => anyModel(String(source.metadata.get('general.architecture'))).open(source);
+    expect(open).toThrow('rope.freq_base is -1, expected a positive number');
   });
 });

@@ -52,6 +52,7 @@ const ours = imports.filter((line) => line.isOurs);
 
 type Room =
   | 'errors'
+  | 'system'
   | 'core'
   | 'ops'
   | 'builder'
@@ -68,7 +69,7 @@ type Room =
 /** The core of the graph: tensor, op, graph, weights, hparams; the rest of graph/ has rooms of its own. */
 const roomOf = (file: string): Room => {
   const [, room] =
-    /^graph\/(ops|blocks|lower|device|print)\//.exec(file) ?? /^(models|io|commands|page)\//.exec(file) ?? [];
+    /^graph\/(ops|blocks|lower|device|print)\//.exec(file) ?? /^(system|models|io|commands|page)\//.exec(file) ?? [];
   if (room) return room as Room;
   if (file === 'graph/builder.ts') return 'builder';
   if (/^graph\/[^/]+$/.test(file)) return 'core';
@@ -80,16 +81,17 @@ const roomOf = (file: string): Room => {
 /** Whose values a room may use, beside its own. */
 const values: Readonly<Record<Room, readonly Room[]>> = {
   errors: [],
+  system: ['errors'],
   core: ['errors'],
   ops: ['core'],
   builder: ['ops', 'core'],
   blocks: ['ops', 'core'],
   lower: ['ops', 'core'],
   // list.ts starts every provider with a graph of one operation.
-  device: ['lower', 'builder', 'ops', 'core', 'errors'],
+  device: ['lower', 'builder', 'ops', 'core', 'system', 'errors'],
   print: ['ops', 'core'],
   models: ['blocks', 'ops', 'core', 'errors'],
-  io: ['errors'],
+  io: ['system', 'errors'],
   // Runs in a browser.
   page: ['print'],
   commands: ['models', 'device', 'lower', 'print', 'builder', 'core', 'io', 'errors'],

@@ -17,7 +17,7 @@ import {
   utimesSync,
   writeFileSync,
 } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { hostname, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
@@ -322,7 +322,7 @@ describe('a place that does not serve', () => {
     });
     const { logits } = await start(keeping, filling);
     expect(logits).toEqual((await start(keepingIn(newCache()))).logits);
-    expect(folders).toEqual([expect.stringMatching(/^run-\d+-/)]);
+    expect(folders).toEqual([expect.stringMatching(/^run-\w+-\d+-/)]);
     expect(readdirSync(keeping.cacheFolder).filter((name) => name.startsWith('run-'))).toEqual([]);
   });
 
@@ -348,11 +348,19 @@ describe('a place that does not serve', () => {
 
   it('what a killed process left is swept up', async () => {
     const keeping = keepingIn(newCache());
-    const left = join(keeping.cacheFolder, 'run-999999999-abc');
-    mkdirSync(left, { recursive: true });
-    writeFileSync(join(left, 'weights.bin'), 'half');
+    const leave = (machine: string, written: Date) => {
+      const left = join(keeping.cacheFolder, `run-${machine}-999999999-abc`);
+      mkdirSync(left, { recursive: true });
+      writeFileSync(join(left, 'weights.bin'), 'half');
+      for (const path of [join(left, 'weights.bin'), left]) utimesSync(path, written, written);
+      return left;
+    };
+    const [now, longAgo] = [new Date(), new Date(Date.now() - 2 * 24 * 60 * 60 * 1000)];
+    const ours = leave(hostname().replace(/\W/g, '_'), now);
+    // Of another machine that shares the cache it is not known whether the process lives.
+    const [theirs, theirsOfOld] = [leave('other', now), leave('third', longAgo)];
     await start(keeping);
-    expect(existsSync(left)).toBe(false);
+    expect([ours, theirs, theirsOfOld].map(existsSync)).toEqual([false, true, false]);
   });
 });
 
@@ -365,7 +373,7 @@ describe('a writer that is killed amid its work', () => {
       env: { MODEL: fixture('llama/gqa-q4_0.gguf'), DIST: new URL('../dist/', import.meta.url).href },
     });
     expect([killed.code, killed.stdout]).toEqual([137, 'half\n']);
-    expect(readdirSync(keeping.cacheFolder)).toEqual([expect.stringMatching(/^run-\d+-/)]);
+    expect(readdirSync(keeping.cacheFolder)).toEqual([expect.stringMatching(/^run-\w+-\d+-/)]);
     expect(await start(keeping)).toEqual({ ...expected, prepared: true });
     expect(readdirSync(keeping.cacheFolder)).toEqual(['programs']);
   });

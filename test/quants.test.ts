@@ -204,7 +204,7 @@ describe('packing by threads', () => {
   it('that are closed amid their work is an error, no wait for ever', async () => {
     const packers = createPackers(2);
     const packing = packers.pack(typeOfName('q4_k')!, new Uint8Array(144 * 30_000));
-    await Promise.all([expect(packing).rejects.toThrow('a packing thread has stopped'), packers.close()]);
+    await Promise.all([expect(packing).rejects.toThrow('the packing thread has stopped'), packers.close()]);
   });
 });
 

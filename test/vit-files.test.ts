@@ -5,6 +5,7 @@ import { beforeAll, describe, expect, it } from 'vitest';
 import { lower } from '../src/graph/lower/lower.ts';
 import type { WeightSource } from '../src/graph/weights.ts';
 import { openVitCpp } from '../src/io/ggml/vit.ts';
+import { writeVit } from '../src/io/vit/convert.ts';
 import { openVit } from '../src/io/vit/open.ts';
 import { readModel } from '../src/models/definition.ts';
 import { vit } from '../src/models/vit.ts';
@@ -228,6 +229,20 @@ describe('DeiT', () => {
   });
 });
 
+describe('a converted model', () => {
+  it('has the keys that grafo reads, and no others, whatever they are called', async () => {
+    const path = join(scratch, 'keys.gguf');
+    const metadata = new Map([
+      ['general.architecture', 'vit'],
+      ['constructor', 'anybody'],
+    ]);
+    await writeVit(path, { metadata, tensors: new Map() }, undefined);
+    const file = await openVit(path);
+    await file.close();
+    expect([...file.metadata]).toEqual([['general.architecture', 'vit']]);
+  });
+});
+
 describe('a model is refused in one sentence when', () => {
   const refuse = (path: string, sentence: RegExp) =>
     expect(openVit(path)).rejects.toMatchObject({ kind: 'model', message: expect.stringMatching(sentence) });
@@ -253,6 +268,11 @@ describe('a model is refused in one sentence when', () => {
       'its activation is unknown',
       () => folderWith('act', { hidden_act: 'relu6' }),
       /'hidden_act' of .* is "relu6", expected gelu/,
+    ],
+    [
+      'its activation is a word that every table of JavaScript knows',
+      () => folderWith('table', { hidden_act: 'constructor' }),
+      /'hidden_act' of .* is "constructor", expected gelu/,
     ],
     [
       'a size is missing',

@@ -3,6 +3,7 @@
  * hands out and remembers who asked for what. Nothing here reads a byte of weights; lowering does.
  */
 import { UserError } from '../errors.ts';
+import { elements, sameShape, showShape } from './tensor.ts';
 
 export type MetadataValue = string | number | bigint | boolean | readonly MetadataValue[];
 
@@ -85,6 +86,12 @@ export interface WeightRef {
   at(i: number): WeightRef;
 }
 
+/** Throws a UserError unless a tensor is stored in this shape. */
+const expectStored = (tensor: StoredTensor, shape: readonly number[], what: string): void => {
+  if (sameShape(tensor.shape, shape)) return;
+  throw new UserError('model', `${what}: shape ${showShape(tensor.shape)}, expected ${showShape(shape)}`);
+};
+
 /** What the i-th adapter of a tensor is called: several files may have one for it. */
 const adapterName = (tensor: string, i: number): string => `adapter.${i}.${tensor}`;
 
@@ -102,7 +109,7 @@ const refOf = (
   ...(rows && { rows }),
   at(i) {
     const rest = shape.slice(1);
-    const height = rest.slice(0, -1).reduce((a, b) => a * b, 1);
+    const height = elements(rest.slice(0, -1));
     const from = (rows?.from ?? 0) + i * height;
     return refOf(tensor, `${name}[${i}]`, rest, { from, to: from + height });
   },
@@ -205,11 +212,8 @@ export class Weights {
   tensor(name: string, shape: readonly number[]): WeightRef {
     const path = this.#prefix + name;
     const tensor = this.#source.tensors.get(path) ?? this.#source.invented?.make(path, shape);
-    if (!tensor) throw new UserError('model', `tensor '${path}' is missing, expected with shape [${shape.join(', ')}]`);
-    if (tensor.shape.length !== shape.length || !shape.every((n, i) => n === tensor.shape[i])) {
-      const [came, expected] = [tensor.shape.join(', '), shape.join(', ')];
-      throw new UserError('model', `tensor '${path}': shape [${came}], expected [${expected}]`);
-    }
+    if (!tensor) throw new UserError('model', `tensor '${path}' is missing, expected with shape ${showShape(shape)}`);
+    expectStored(tensor, shape, `tensor '${path}'`);
     this.#claimed.add(path);
     return wholeRef(tensor);
   }
@@ -301,13 +305,8 @@ export class Weights {
     const path = this.#prefix + name;
     return (this.#source.adapters?.get(path) ?? []).map(({ from, down, up, scale }, i) => {
       const rank = down.shape[0] ?? 0;
-      const fits = (tensor: StoredTensor, shape: readonly number[]): void => {
-        if (tensor.shape.length === 2 && shape.every((n, axis) => n === tensor.shape[axis])) return;
-        const [came, expected] = [tensor.shape.join(', '), shape.join(', ')];
-        throw new UserError('model', `tensor '${tensor.name}' of '${from}': shape [${came}], expected [${expected}]`);
-      };
-      fits(down, [rank, nIn]);
-      fits(up, [nOut, rank]);
+      expectStored(down, [rank, nIn], `tensor '${down.name}' of '${from}'`);
+      expectStored(up, [nOut, rank], `tensor '${up.name}' of '${from}'`);
       const label = adapterName(path, i);
       this.#claimed.add(label);
       return {

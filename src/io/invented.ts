@@ -3,6 +3,7 @@ import { UserError } from '../errors.ts';
 import type { MetadataValue, StoredTensor, WeightSource } from '../graph/weights.ts';
 import { storedTensor } from './gguf/stored.ts';
 import { typeOfName } from './gguf/types.ts';
+import { own } from './own.ts';
 
 type Values = Readonly<Record<string, number | string | boolean>>;
 
@@ -240,7 +241,7 @@ const shapes: Readonly<Record<string, Shape>> = {
 export const inventModel = (arch: string, shape: string | undefined, type: string): WeightSource => {
   const words = (shape ?? '').split(',').filter((word) => word !== '');
   const names = words.filter((word) => !word.includes('='));
-  const chosen = shapeNamed(names.at(-1) ?? FAMILIES[arch] ?? arch);
+  const chosen = shapeNamed(names.at(-1) ?? own(FAMILIES, arch) ?? arch);
   const values = { ...chosen.values, ...Object.fromEntries(words.filter((w) => w.includes('=')).map(setting)) };
   const prefixed = Object.entries(values).map(([key, value]) => [`${chosen.arch}.${key}`, value] as const);
   const metadata = new Map<string, MetadataValue>([['general.architecture', chosen.arch], ...prefixed]);
@@ -258,10 +259,12 @@ const FAMILIES: Readonly<Record<string, string>> = {
 
 /** Whether a name stands for an architecture or a shape. */
 export const isInvented = (name: string): boolean =>
-  name in FAMILIES || name in shapes || Object.values(shapes).some(({ arch }) => arch === name);
+  own(FAMILIES, name) !== undefined ||
+  own(shapes, name) !== undefined ||
+  Object.values(shapes).some(({ arch }) => arch === name);
 
 const shapeNamed = (name: string): Shape => {
-  const shape = shapes[name] ?? Object.values(shapes).find(({ arch }) => arch === name);
+  const shape = own(shapes, name) ?? Object.values(shapes).find(({ arch }) => arch === name);
   if (shape) return shape;
   const known = Object.keys(shapes).join(', ');
   throw new UserError('usage', `there is no architecture or shape '${name}'`, `shapes are ${known}`);

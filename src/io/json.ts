@@ -13,12 +13,13 @@ export const isObject = (value: unknown): value is JsonObject =>
  * @throws UserError 'file' for a missing or unreadable file, 'model' for one that holds no JSON object
  */
 export const readJsonObject = async (path: string): Promise<JsonObject> => {
-  const value = parsed(await readText(path));
+  const value = parsedJson(await readText(path));
   if (!isObject(value)) throw new UserError('model', `'${path}' holds no JSON object`);
   return value;
 };
 
-const parsed = (text: string): unknown => {
+/** The value that a text is in JSON; undefined where it is none. */
+export const parsedJson = (text: string): unknown => {
   try {
     return JSON.parse(text);
   } catch {

@@ -1,9 +1,8 @@
 /** A model file of any kind that grafo reads, opened by what it begins with. */
-import { statSync } from 'node:fs';
 import type { WeightSource } from '../graph/weights.ts';
 import { openVitCpp } from './ggml/vit.ts';
 import { isWhisperCpp, openWhisperCpp } from './ggml/whisper.ts';
-import { magicOf, type Open, openFile } from './gguf/file.ts';
+import { GGML_MAGIC, isFolder, magicOf, type Open, openFile } from './gguf/file.ts';
 import { openGguf } from './gguf/reader.ts';
 import { openVit } from './vit/open.ts';
 
@@ -17,9 +16,7 @@ export interface ModelFile extends WeightSource {
  * @throws UserError 'file' or 'model'
  */
 export const openModelFile = async (path: string): Promise<ModelFile> =>
-  statSync(path, { throwIfNoEntry: false })?.isDirectory() || path.endsWith('.safetensors')
-    ? openVit(path)
-    : openSingleFile(path, openFile);
+  isFolder(path) || path.endsWith('.safetensors') ? openVit(path) : openSingleFile(path, openFile);
 
 /**
  * The same for a model that is no folder, wherever its files are.
@@ -27,6 +24,6 @@ export const openModelFile = async (path: string): Promise<ModelFile> =>
  * @throws UserError 'file', 'model', or what `open` throws
  */
 export const openSingleFile = async (path: string, open: Open): Promise<ModelFile> => {
-  if ((await magicOf(path, open)) !== 'lmgg') return openGguf(path, open);
+  if ((await magicOf(path, open)) !== GGML_MAGIC) return openGguf(path, open);
   return (await isWhisperCpp(path, open)) ? openWhisperCpp(path, open) : openVitCpp(path, open);
 };

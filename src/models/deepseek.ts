@@ -6,33 +6,18 @@ import type { Hparams } from '../graph/hparams.ts';
 import type { Weights } from '../graph/weights.ts';
 import { expertHparams, feedForwardWeights } from './deepseek-experts.ts';
 import { define } from './definition.ts';
-import { expectHparam } from './expect-hparam.ts';
-import { attentionWeights, decoder } from './llama.ts';
-import { ropeScaling } from './rope-scaling.ts';
+import { attentionHparams, attentionWeights, decoder } from './llama.ts';
 
 const hparams = (m: Hparams) => {
-  const nEmbd = m.int('embedding_length');
-  const nHead = m.int('attention.head_count');
-  const nHeadKv = m.int('attention.head_count_kv', nHead);
-  const headDim = m.int('attention.key_length', Math.floor(nEmbd / nHead));
-  const nRot = m.int('rope.dimension_count', headDim);
   const experts = expertHparams(m);
-  expectHparam(nHead % nHeadKv === 0, 'attention.head_count_kv', nHeadKv, `a divisor of head_count ${nHead}`);
-  const turns = nRot % 2 === 0 && nRot <= headDim;
-  expectHparam(turns, 'rope.dimension_count', nRot, `an even number up to the head size ${headDim}`);
   return {
-    nEmbd,
-    nHead,
-    nHeadKv,
-    headDim,
+    ...attentionHparams(m, 'adjacent'),
     nLayer: m.layerCount(),
     nVocab: m.vocabSize(),
     nCtxTrain: m.int('context_length'),
     experts,
     // The file's expert_weights_scale is 1 in this generation, and whoever runs it applies none.
     routing: { nExpertUsed: experts.nExpertUsed, gating: 'softmax', normalise: false, scale: 1 },
-    eps: m.num('attention.layer_norm_rms_epsilon'),
-    rope: { nRot, base: m.num('rope.freq_base', 10_000), scaling: ropeScaling(m), pairs: 'adjacent' },
   } as const;
 };
 

@@ -18,7 +18,7 @@ import type { HeadLinear, Weights } from '../graph/weights.ts';
 import { expertHparams, feedForwardWeights } from './deepseek-experts.ts';
 import { define } from './definition.ts';
 import { expectHparam } from './expect-hparam.ts';
-import { ropeScaling } from './rope-scaling.ts';
+import { ropeBase, ropeScaling } from './rope-scaling.ts';
 
 /** What the header says; all generations speak the same keys. */
 export const hparams = (m: Hparams) => {
@@ -45,7 +45,7 @@ export const hparams = (m: Hparams) => {
     experts,
     routing: routing(m, experts),
     eps: m.num('attention.layer_norm_rms_epsilon'),
-    rope: { nRot, base: m.num('rope.freq_base', 10_000), scaling: latentScaling(m), pairs: 'adjacent' },
+    rope: { nRot, base: ropeBase(m), scaling: latentScaling(m), pairs: 'adjacent' },
   } as const;
 };
 

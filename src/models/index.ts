@@ -69,19 +69,16 @@ const textModels: readonly Model<TextHparams, TextFamily>[] = [
 const allModels: readonly Model<unknown, Family>[] = [...textModels, modelOf('vit', vit), modelOf('whisper', whisper)];
 
 /** The model of an architecture, whatever it is for. Throws a UserError that names what is supported. */
-export const anyModel = (arch: string): Model<unknown, Family> => {
-  const model = allModels.find((m) => m.arch === arch);
-  if (model) return model;
-  const known = allModels.map((m) => m.arch).join(', ');
-  throw new UserError('model', `architecture '${arch}' is not supported`, `grafo knows ${known}`);
-};
+export const anyModel = (arch: string): Model<unknown, Family> => modelNamed(arch, allModels, 'knows');
 
 /** The model of an architecture that writes text. Throws a UserError that names what is supported. */
-export const textModel = (arch: string): Model<TextHparams, TextFamily> => {
-  const model = textModels.find((m) => m.arch === arch);
+export const textModel = (arch: string): Model<TextHparams, TextFamily> => modelNamed(arch, textModels, 'runs');
+
+const modelNamed = <M extends { readonly arch: string }>(arch: string, models: readonly M[], verb: string): M => {
+  const model = models.find((m) => m.arch === arch);
   if (model) return model;
-  const known = textModels.map((m) => m.arch).join(', ');
-  throw new UserError('model', `architecture '${arch}' is not supported`, `grafo runs ${known}`);
+  const known = models.map((m) => m.arch).join(', ');
+  throw new UserError('model', `architecture '${arch}' is not supported`, `grafo ${verb} ${known}`);
 };
 
 /**

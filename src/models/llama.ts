@@ -19,47 +19,40 @@ import { rows } from '../graph/ops/select.ts';
 import type { Weights } from '../graph/weights.ts';
 import { define } from './definition.ts';
 import { expectHparam } from './expect-hparam.ts';
-import { ropeScaling } from './rope-scaling.ts';
+import { ropeBase, ropeScaling } from './rope-scaling.ts';
 
-const hparams = (pairs: RopePairs) => (m: Hparams) => {
+/** Attention's sizes, what norms add to the mean square, and how heads turn. */
+export const attentionHparams = (m: Hparams, pairs: RopePairs) => {
   const nEmbd = m.int('embedding_length');
   const nHead = m.int('attention.head_count');
+  const nHeadKv = m.int('attention.head_count_kv', nHead);
   const isGiven = m.has('attention.key_length');
   expectHparam(isGiven || nEmbd % nHead === 0, 'attention.head_count', nHead, `a divisor of embedding_length ${nEmbd}`);
+  expectHparam(nHead % nHeadKv === 0, 'attention.head_count_kv', nHeadKv, `a divisor of head_count ${nHead}`);
   const headDim = m.int('attention.key_length', nEmbd / nHead);
-  const h = {
-    nEmbd,
-    nHead,
-    headDim,
-    nLayer: m.int('block_count'),
+  const nRot = m.int('rope.dimension_count', headDim);
+  const turns = nRot % 2 === 0 && nRot <= headDim;
+  expectHparam(turns, 'rope.dimension_count', nRot, `an even number up to the head size ${headDim}`);
+  const eps = m.num('attention.layer_norm_rms_epsilon');
+  expectHparam(eps >= 0, 'attention.layer_norm_rms_epsilon', eps, 'a number that is not negative');
+  return { nEmbd, nHead, nHeadKv, headDim, eps, rope: { nRot, base: ropeBase(m), scaling: ropeScaling(m), pairs } };
+};
+
+const hparams = (pairs: RopePairs) => (m: Hparams) => {
+  const nExpert = m.count('expert_count', 0);
+  const nExpertUsed = m.count('expert_used_count', 0);
+  const routes = nExpert === 0 || (nExpertUsed > 0 && nExpertUsed <= nExpert);
+  expectHparam(routes, 'expert_used_count', nExpertUsed, `1 to expert_count ${nExpert}`);
+  return {
+    ...attentionHparams(m, pairs),
+    nLayer: m.layerCount(),
     nFf: m.int('feed_forward_length'),
     nVocab: m.vocabSize(),
     nCtxTrain: m.int('context_length'),
-    nHeadKv: m.int('attention.head_count_kv', nHead),
-    nExpert: m.count('expert_count', 0),
-    routing: { nExpertUsed: m.count('expert_used_count', 0), gating: 'softmax', normalise: true, scale: 1 },
-    eps: m.num('attention.layer_norm_rms_epsilon'),
-    rope: {
-      nRot: m.int('rope.dimension_count', headDim),
-      base: m.num('rope.freq_base', 10_000),
-      scaling: ropeScaling(m),
-      pairs,
-    },
+    nExpert,
+    routing: { nExpertUsed, gating: 'softmax', normalise: true, scale: 1 },
   } as const;
-  const { nLayer, nHeadKv, eps, rope, nExpert, routing } = h;
-  expectHparam(nLayer <= MAX_LAYERS, 'block_count', nLayer, `${MAX_LAYERS} at most`);
-  expectHparam(nHead % nHeadKv === 0, 'attention.head_count_kv', nHeadKv, `a divisor of head_count ${nHead}`);
-  const turns = rope.nRot % 2 === 0 && rope.nRot <= headDim;
-  expectHparam(turns, 'rope.dimension_count', rope.nRot, `an even number up to the head size ${headDim}`);
-  expectHparam(rope.base > 0, 'rope.freq_base', rope.base, 'a positive number');
-  expectHparam(eps >= 0, 'attention.layer_norm_rms_epsilon', eps, 'a number that is not negative');
-  const routes = nExpert === 0 || (routing.nExpertUsed > 0 && routing.nExpertUsed <= nExpert);
-  expectHparam(routes, 'expert_used_count', routing.nExpertUsed, `1 to expert_count ${nExpert}`);
-  return h;
 };
-
-/** Far beyond any model; each layer has tensors, and a file holds less than this many. */
-const MAX_LAYERS = 10_000;
 
 export type LlamaHparams = ReturnType<ReturnType<typeof hparams>>;
 

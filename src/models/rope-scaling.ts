@@ -1,6 +1,14 @@
 import { UserError } from '../errors.ts';
 import type { Hparams } from '../graph/hparams.ts';
 import type { RopeScaling } from '../graph/ops/rope-table.ts';
+import { expectHparam } from './expect-hparam.ts';
+
+/** The base of the rotary angles. */
+export const ropeBase = (m: Hparams): number => {
+  const base = m.num('rope.freq_base', 10_000);
+  expectHparam(base > 0, 'rope.freq_base', base, 'a positive number');
+  return base;
+};
 
 /** How a file stretches its rotary positions: the keys `rope.scaling.*`, or `rope.scale_linear` of old files. */
 export const ropeScaling = (m: Hparams): RopeScaling => {

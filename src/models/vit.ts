@@ -29,7 +29,7 @@ const hparams = (m: Hparams) => {
   const h = {
     nEmbd: m.int('embedding_length'),
     nHead: m.int('attention.head_count'),
-    nLayer: m.int('block_count'),
+    nLayer: m.layerCount(),
     nFf: m.int('feed_forward_length'),
     nClass: m.count('class_count', 0),
     eps: m.num('attention.layer_norm_epsilon'),
@@ -45,12 +45,8 @@ const hparams = (m: Hparams) => {
   expectHparam(trainedSize % patchSize === 0, 'patch_size', patchSize, `a divisor of image_size ${trainedSize}`);
   expectHparam(h.imageSize % patchSize === 0, 'input_size', h.imageSize, `a multiple of patch_size ${patchSize}`);
   expectHparam([MEAN, CLASS_TOKEN].includes(pooling), 'pooling_type', pooling, '1 (mean) or 2 (class token)');
-  expectHparam(h.nLayer <= MAX_LAYERS, 'block_count', h.nLayer, `${MAX_LAYERS} at most`);
   return h;
 };
-
-/** Far beyond any model. */
-const MAX_LAYERS = 1_000;
 
 export type VitHparams = ReturnType<typeof hparams>;
 

@@ -66,6 +66,7 @@ describe('grafo graph-dump', () => {
   it.each([
     [['-m', 'none.gguf'], 3, "'none.gguf'"],
     [['--arch', 'gpt'], 2, "there is no architecture or shape 'gpt'"],
+    [['--arch', 'constructor'], 2, "there is no architecture or shape 'constructor'"],
     [['-m', model, '--part', 'encoder'], 2, "llama has no part 'encoder'"],
     [['-m', model, '--arch', 'llama'], 2, '-m and --arch'],
     [['-m', model, '--layers', '3-1'], 2, "'3-1'"],

@@ -1,8 +1,8 @@
 /** Rows of a cache as bytes, for whatever keeps them outside of a session. A state has the dimensions `[B, n, nCtx, d]`. */
 
-/** The memory of an array. */
+/** The memory of a tensor's data. Throws an Error where they are no array of numbers. */
 export const bytesOf = (data: unknown): Uint8Array => {
-  if (!ArrayBuffer.isView(data)) throw new Error('the state of a cache is no array of numbers');
+  if (!ArrayBuffer.isView(data)) throw new Error('a tensor has no numbers');
   return new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
 };
 

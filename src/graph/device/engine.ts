@@ -107,8 +107,13 @@ export class Engine {
     const folder = await mkdtemp(join(tmpdir(), 'grafo-fallbacks-'));
     try {
       const engine = await open({ ...options, profilePrefix: join(folder, 'run') });
-      await engine.#findFallbacks(folder);
-      return engine;
+      try {
+        await engine.#findFallbacks(folder);
+        return engine;
+      } catch (error) {
+        await engine.close();
+        throw error;
+      }
     } finally {
       await rm(folder, { recursive: true, force: true });
     }

@@ -1,10 +1,11 @@
 /** A program as ONNX Runtime wants it: a model and a weights file beside it, which it maps. */
 import type { FileHandle } from 'node:fs/promises';
-import { mkdir, mkdtemp, open, readdir, rm, writeFile } from 'node:fs/promises';
-import { availableParallelism, tmpdir } from 'node:os';
+import { mkdir, mkdtemp, open, readdir, rm, stat, writeFile } from 'node:fs/promises';
+import { availableParallelism, hostname, tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { crc32 } from 'node:zlib';
 import { messageOf, UserError } from '../../errors.ts';
+import { writeAll } from '../../system/write-all.ts';
 import type { PlacedGroup, Program } from '../lower/lower.ts';
 import { WEIGHTS_FILE } from '../lower/onnx.ts';
 import type { CheckedFile, CheckedRange } from './checksums.ts';
@@ -29,7 +30,11 @@ export interface WriteOptions {
   readonly withSums?: boolean;
 }
 
-const PREFIX = 'run-';
+/** Several machines may share a cache, and each has its own numbers of processes. */
+const MACHINE = hostname().replace(/\W/g, '_');
+
+/** Nobody prepares a program without writing for so long. */
+const REST_MS = 24 * 60 * 60 * 1000;
 
 /**
  * Writes a program's files into a new folder under `parent`, or the system's temporary folder where that cannot be
@@ -129,22 +134,12 @@ const severalAtOnce = async <T, R>(items: readonly T[], work: (item: T) => Promi
   return results;
 };
 
-/** Node writes at most 2 GiB at once. */
-const CHUNK = 2 ** 30;
-
-const writeAll = async (file: FileHandle, bytes: Uint8Array, position: number): Promise<void> => {
-  for (let at = 0; at < bytes.byteLength; at += CHUNK) {
-    const piece = bytes.subarray(at, at + CHUNK);
-    await file.write(piece, 0, piece.byteLength, position + at);
-  }
-};
-
 /** A folder for files that belong to this process until they are renamed; swept up when the process was killed. */
 export const newFolder = async (parent: string): Promise<string> => {
   try {
     await mkdir(parent, { recursive: true });
     await sweep(parent);
-    return await mkdtemp(join(parent, `${PREFIX}${process.pid}-`));
+    return await mkdtemp(join(parent, `run-${MACHINE}-${process.pid}-`));
   } catch {
     // An unwritable cache only costs its benefit; an unwritable temporary folder is an error.
     return mkdtemp(join(tmpdir(), `grafo-${process.pid}-`)).catch((error) => {
@@ -153,12 +148,22 @@ export const newFolder = async (parent: string): Promise<string> => {
   }
 };
 
-/** Removes what killed processes left. */
+/** Removes what killed processes left: at once where they were this machine's, after a day of rest where not. */
 const sweep = async (parent: string): Promise<void> => {
   for (const name of await readdir(parent)) {
-    const pid = new RegExp(`^${PREFIX}(\\d+)-`).exec(name)?.[1];
-    if (pid && !isRunning(Number(pid))) await rm(join(parent, name), { recursive: true, force: true });
+    const [, machine, pid] = /^run-(\w+)-(\d+)-/.exec(name) ?? [];
+    if (machine === undefined) continue;
+    const folder = join(parent, name);
+    const isLeft = machine === MACHINE ? !isRunning(Number(pid)) : Date.now() - (await lastWrite(folder)) > REST_MS;
+    if (isLeft) await rm(folder, { recursive: true, force: true });
   }
+};
+
+/** When something was last written into a folder, in milliseconds of the system's clock; now, where it goes meanwhile. */
+const lastWrite = async (folder: string): Promise<number> => {
+  const names = await readdir(folder).catch(() => []);
+  const times = ['', ...names].map((name) => stat(join(folder, name)).then(({ mtimeMs }) => mtimeMs, Date.now));
+  return Math.max(...(await Promise.all(times)));
 };
 
 /** Whether there is a process of this number. */

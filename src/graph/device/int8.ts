@@ -4,8 +4,7 @@ import { GraphBuilder } from '../builder.ts';
 import { lower } from '../lower/lower.ts';
 import { withWeights } from '../lower/onnx-embed.ts';
 import { linear } from '../ops/matmul.ts';
-import type { StoredTensor } from '../weights.ts';
-import { Weights } from '../weights.ts';
+import { constantMatrix } from './constant-matrix.ts';
 import { InferenceSession, Tensor } from './runtime.ts';
 
 const [N_IN, N_OUT] = [64, 16];
@@ -17,7 +16,9 @@ const [N_IN, N_OUT] = [64, 16];
  */
 export const multipliesInt8 = async (isPrecise = false): Promise<boolean> => {
   const g = new GraphBuilder('int8');
-  g.output('y', linear(g, g.input('x', 'f32', [1, N_IN]), { weight: largest('w', [N_OUT, N_IN]) }));
+  // In 8 bits every weight of a matrix of ones is the largest.
+  const weight = constantMatrix('w', [N_OUT, N_IN], 1);
+  g.output('y', linear(g, g.input('x', 'f32', [1, N_IN]), { weight }));
   const model = await withWeights(lower(g.build(), { provider: 'cpu', compute: 'int8', fused: true }, {}));
   const session = await InferenceSession.create(model, {
     intraOpNumThreads: 1,
@@ -34,17 +35,3 @@ export const multipliesInt8 = async (isPrecise = false): Promise<boolean> => {
 
 /** The session's option that asks for these kernels. */
 export const preciseInt8 = (isPrecise: boolean) => ({ ...(isPrecise && { x64quantprecision: '1' }) });
-
-/** A matrix of ones: in 8 bits every weight is the largest. */
-const largest = (name: string, shape: readonly [number, number]) => {
-  const values = new Float32Array(shape[0] * shape[1]).fill(1);
-  const stored: StoredTensor = {
-    name,
-    type: 'f32',
-    shape,
-    byteLength: values.byteLength,
-    read: async () => new Uint8Array(values.buffer),
-    decode: async (rows = { from: 0, to: shape[0] }) => values.slice(rows.from * shape[1], rows.to * shape[1]),
-  };
-  return new Weights({ metadata: new Map(), tensors: new Map([[name, stored]]) }).tensor(name, shape);
-};

@@ -4,11 +4,11 @@ import { existsSync, readdirSync } from 'node:fs';
 import { availableParallelism, cpus, totalmem } from 'node:os';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
+import { builtFile } from '../../system/built-file.ts';
 import { GraphBuilder } from '../builder.ts';
 import { lower } from '../lower/lower.ts';
 import type { Provider } from '../lower/target.ts';
 import { silu } from '../ops/arithmetic.ts';
-import { builtFile } from './built-file.ts';
 import { runtimeCause } from './cause.ts';
 import type { Device, DeviceState } from './device.ts';
 import { providers } from './device.ts';
@@ -17,7 +17,7 @@ import type { ProbeRequest, ProbeResult } from './probe.ts';
 import { env, listSupportedBackends } from './runtime.ts';
 
 const run = promisify(execFile);
-const probeFile = fileURLToPath(builtFile('probe'));
+const probeFile = fileURLToPath(builtFile('graph/device/probe'));
 
 /** Of ONNX Runtime's binding. */
 export const runtimeVersion: string = env.versions.node ?? '';

@@ -7,8 +7,7 @@ import { add } from '../ops/arithmetic.ts';
 import { linear } from '../ops/matmul.ts';
 import { slice } from '../ops/shape.ts';
 import type { Tensor } from '../tensor.ts';
-import type { StoredTensor } from '../weights.ts';
-import { Weights } from '../weights.ts';
+import { constantMatrix } from './constant-matrix.ts';
 import type { Device } from './device.ts';
 import { openSession } from './session.ts';
 
@@ -97,12 +96,12 @@ const productSeconds = (
   options: MeasureOptions,
 ): Promise<number> =>
   seconds(compute, device, options, (g, x) => {
-    const rows = add(g, g.weight(zeros('rows', [nRow, nIn])), x);
-    return linear(g, rows, { weight: zeros('w', [nOut, nIn]) });
+    const rows = add(g, g.weight(constantMatrix('rows', [nRow, nIn], 0)), x);
+    return linear(g, rows, { weight: constantMatrix('w', [nOut, nIn], 0) });
   });
 
 const copySeconds = ({ nIn, nOut }: Extent, device: Device, options: MeasureOptions): Promise<number> =>
-  seconds('f32', device, options, (g, x) => add(g, g.weight(zeros('w', [nOut, nIn])), x));
+  seconds('f32', device, options, (g, x) => add(g, g.weight(constantMatrix('w', [nOut, nIn], 0)), x));
 
 const seconds = async (
   compute: Compute,
@@ -125,17 +124,4 @@ const seconds = async (
   } finally {
     await session.close();
   }
-};
-
-const zeros = (name: string, shape: readonly [number, number]) => {
-  const n = shape[0] * shape[1];
-  const stored: StoredTensor = {
-    name,
-    type: 'f32',
-    shape,
-    byteLength: 4 * n,
-    read: async () => new Uint8Array(4 * n),
-    decode: async () => new Float32Array(n),
-  };
-  return new Weights({ metadata: new Map(), tensors: new Map([[name, stored]]) }).tensor(name, shape);
 };

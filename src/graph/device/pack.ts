@@ -12,15 +12,18 @@ import { spawn } from 'node:child_process';
 import { open, readFile, rm, statfs, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { builtFile } from '../../system/built-file.ts';
+import { writeAll } from '../../system/write-all.ts';
 import type { ModelPart, PackedForms, Place } from '../lower/onnx-parts.ts';
 import { formsIn, movedTo, placesOf, takeApart, withForms } from '../lower/onnx-parts.ts';
 import { elements } from '../tensor.ts';
-import { builtFile } from './built-file.ts';
+import { bytesOf } from './cache-rows.ts';
 import { sumFile } from './checksums.ts';
 import type { Progress } from './files.ts';
 import { newFolder } from './files.ts';
 import type { KeptProgram } from './kept.ts';
 import { evict, keep } from './kept.ts';
+import { weightsWrittenTo } from './optimise.ts';
 import { InferenceSession, Tensor as OrtTensor } from './runtime.ts';
 
 /** When what is kept gets its packed form: after the session, which waits for it if told so, or before it. */
@@ -77,7 +80,7 @@ export const startPacking = async (
   if (!disk || disk.bavail * disk.bsize < 1.2 * need) return;
   const { folder, model, label } = kept;
   const request: PackRequest = { cacheFolder, key, limit, folder, model, label, isAwaited: packing === 'first' };
-  const child = spawn(process.execPath, [fileURLToPath(builtFile('packer')), JSON.stringify(request)], {
+  const child = spawn(process.execPath, [fileURLToPath(builtFile('graph/device/packer')), JSON.stringify(request)], {
     detached: packing !== 'first',
     stdio: packing === 'first' ? ['ignore', 'ignore', 'ignore', 'ipc'] : 'ignore',
   });
@@ -128,17 +131,12 @@ const optimise = async (model: string, folder: string): Promise<void> => {
     ...onProcessor,
     graphOptimizationLevel: 'all',
     optimizedModelFilePath: join(folder, MODEL),
-    extra: { session: { disable_prepacking: '1', ...writtenTo(WEIGHTS) } },
+    extra: { session: { disable_prepacking: '1', ...weightsWrittenTo(WEIGHTS) } },
   });
   await session.release();
 };
 
 const onProcessor = { executionProviders: ['cpu'], intraOpNumThreads: 1, logSeverityLevel: 4 } as const;
-
-const writtenTo = (weights: string) => ({
-  optimized_model_external_initializers_file_name: weights,
-  optimized_model_external_initializers_min_size_in_bytes: '1024',
-});
 
 /** Puts the packed forms of all weights behind the weights; undefined where one is not read as it was written. */
 const packParts = async (
@@ -164,7 +162,7 @@ const packPart = async (folder: string, part: ModelPart): Promise<PackedForms | 
   await writeFile(model, part.onnx());
   const plain = await answer(model, part, {
     optimizedModelFilePath: packed,
-    extra: { session: { save_external_prepacked_constant_initializers: '1', ...writtenTo(weights) } },
+    extra: { session: { save_external_prepacked_constant_initializers: '1', ...weightsWrittenTo(weights) } },
   });
   const written = formsIn(await readFile(packed));
   const places = await append(join(folder, weights), join(folder, WEIGHTS), placesOf(written));
@@ -197,7 +195,7 @@ const append = async (
         const n = Math.min(PIECE, byteLength - done);
         const { bytesRead } = await from.read(buffer, 0, n, offset + done);
         if (bytesRead === 0) throw new Error(`${source} ends within a weight`);
-        await to.write(buffer, 0, bytesRead, end + done);
+        await writeAll(to, buffer.subarray(0, bytesRead), end + done);
         done += bytesRead;
       }
       end += byteLength;
@@ -226,13 +224,8 @@ const answer = async (
       ({ name, dims }) => [name, new OrtTensor('float32', waves(elements(dims)), [...dims])] as const,
     );
     const outputs = await session.run(Object.fromEntries(feeds));
-    return Buffer.concat(session.outputNames.map((name) => bytesOf(outputs[name])));
+    return Buffer.concat(session.outputNames.map((name) => bytesOf(outputs[name]?.data)));
   } finally {
     await session.release();
   }
-};
-
-const bytesOf = (tensor: OrtTensor | undefined): Uint8Array => {
-  const data = tensor?.data as Float32Array | undefined;
-  return data ? new Uint8Array(data.buffer, data.byteOffset, data.byteLength) : new Uint8Array();
 };

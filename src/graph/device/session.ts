@@ -1,9 +1,9 @@
 /** Runs a program in a worker thread, so that the terminal, Ctrl-C and progress stay alive while the engine is busy. */
 import { basename } from 'node:path';
-import { Worker } from 'node:worker_threads';
 import { messageOf, UserError } from '../../errors.ts';
+import { builtFile } from '../../system/built-file.ts';
+import { Thread } from '../../system/thread.ts';
 import type { Program } from '../lower/lower.ts';
-import { builtFile } from './built-file.ts';
 import { runtimeCause } from './cause.ts';
 import type { Device } from './device.ts';
 import { deviceId } from './device.ts';
@@ -17,7 +17,7 @@ import type { Keeping, KeptProgram } from './kept.ts';
 import { evict, findKept, keep, keyOf, removeKept } from './kept.ts';
 import type { Packing } from './pack.ts';
 import { startPacking } from './pack.ts';
-import type { Answer, Request } from './worker.ts';
+import type { Answer, Answers, Request } from './worker.ts';
 
 export interface Session {
   readonly program: Program;
@@ -82,7 +82,7 @@ export const openSession = async (program: Program, device: Device, options: Ses
   const kept = keeping && key ? await keepFiles(files, keeping, key) : undefined;
   const remove = () => (kept ? removeKept(kept) : files.remove());
   const prepared = performance.now();
-  let port: Engine;
+  let port: EngineThread;
   try {
     port = await start(program, device, kept?.model ?? files.model, options);
   } catch (error) {
@@ -181,7 +181,7 @@ export const openOnnxFile = async (
 ): Promise<OnnxSession> => {
   const begun = performance.now();
   const { provider, index } = device;
-  const port = new Engine(device);
+  const port = new EngineThread(device);
   try {
     const program = { inputs, outputs, sizes: {} };
     await port.open({ model: path, program, provider, index, threads, ...(strict && { strict }) });
@@ -191,28 +191,23 @@ export const openOnnxFile = async (
   }
   return {
     opening: { prepareMs: 0, createMs: performance.now() - begun, wereKept: false, fallbacks: port.fallbacks },
-    run: async (given) => (await port.ask({ kind: 'run', inputs: given })) as Record<string, HostTensor>,
+    run: (given) => port.ask({ kind: 'run', inputs: given }),
     close: () => port.close(),
   };
 };
 
 const sessionOf = (
   program: Program,
-  port: Engine,
+  port: EngineThread,
   opening: Omit<Opening, 'fallbacks'>,
   afterwards?: () => Promise<void>,
 ): Session => ({
   program,
   opening: { ...opening, fallbacks: port.fallbacks },
-  run: async (inputs, options) =>
-    (await port.ask({ kind: 'run', inputs, ...(options && { options }) })) as Record<string, HostTensor>,
-  hold: async (inputs) => {
-    await port.ask({ kind: 'hold', inputs }, buffersOf(inputs));
-  },
-  readCache: async (nRow) => (await port.ask({ kind: 'read-cache', nRow })) as Record<string, Uint8Array>,
-  writeCache: async (rows) => {
-    await port.ask({ kind: 'write-cache', rows });
-  },
+  run: (inputs, options) => port.ask({ kind: 'run', inputs, ...(options && { options }) }),
+  hold: (inputs) => port.ask({ kind: 'hold', inputs }, buffersOf(inputs)),
+  readCache: (nRow) => port.ask({ kind: 'read-cache', nRow }),
+  writeCache: (rows) => port.ask({ kind: 'write-cache', rows }),
   close: async () => {
     await port.close();
     await afterwards?.();
@@ -220,8 +215,13 @@ const sessionOf = (
 });
 
 /** Starts an engine with a program's files; whatever the runtime says against them is thrown as it is. */
-const start = async (program: Program, device: Device, model: string, options: SessionOptions): Promise<Engine> => {
-  const port = new Engine(device);
+const start = async (
+  program: Program,
+  device: Device,
+  model: string,
+  options: SessionOptions,
+): Promise<EngineThread> => {
+  const port = new EngineThread(device);
   const { onnx: _onnx, initializers: _initializers, ...plain } = program;
   try {
     await port.open({
@@ -243,7 +243,11 @@ const start = async (program: Program, device: Device, model: string, options: S
 type KeepingOptions = SessionOptions & { readonly keeping: Keeping; readonly key: string };
 
 /** An engine with the program as it was kept; undefined where it was not, or not intact. */
-const openKept = async (program: Program, device: Device, options: KeepingOptions): Promise<Engine | undefined> => {
+const openKept = async (
+  program: Program,
+  device: Device,
+  options: KeepingOptions,
+): Promise<EngineThread | undefined> => {
   const { keeping, key } = options;
   const kept = await findKept(keeping.cacheFolder, key);
   if (!kept) return undefined;
@@ -281,47 +285,33 @@ const keepFiles = async (files: ProgramFiles, keeping: Keeping, key: string): Pr
   }
 };
 
-interface Waiting {
-  resolve(value: unknown): void;
-  reject(error: Error): void;
-}
-
-/** Questions to the worker and their answers, in order. */
-class Engine {
+/** The engine on a thread of its own. */
+class EngineThread {
   /** Known when a program is open. */
   fallbacks: readonly Fallback[] = [];
-  readonly #worker: Worker;
-  readonly #waiting: Waiting[] = [];
+  readonly #thread: Thread<Request, Answer>;
 
   constructor(device: Device) {
-    this.#worker = new Worker(builtFile('worker'), { name: `engine ${deviceId(device)}` });
-    this.#worker.on('message', (answer: Answer) => {
-      const question = this.#waiting.shift();
-      if (answer.kind === 'failed') question?.reject(new Error(answer.message));
-      else question?.resolve(answer.value);
-    });
-    this.#worker.on('error', (error) => this.#failAll(error as Error));
-    this.#worker.on('exit', () => this.#failAll(new Error('the engine has stopped')));
+    this.#thread = new Thread(builtFile('graph/device/worker'), `engine on ${deviceId(device)}`);
   }
 
   async open(options: EngineOptions): Promise<void> {
-    this.fallbacks = (await this.ask({ kind: 'open', options })) as readonly Fallback[];
+    this.fallbacks = await this.ask({ kind: 'open', options });
   }
 
-  ask(request: Request, transfer: readonly ArrayBuffer[] = []): Promise<unknown> {
-    return new Promise((resolve, reject) => {
-      this.#waiting.push({ resolve, reject });
-      this.#worker.postMessage(request, [...transfer]);
-    });
+  async ask<K extends Request['kind']>(
+    request: Request & { readonly kind: K },
+    transfer?: readonly ArrayBuffer[],
+  ): Promise<Answers[K]> {
+    return (await this.#thread.ask(request, transfer)) as Answers[K];
   }
 
-  /** The worker ends by itself: to terminate it during a run would abort the process. */
+  /** The thread is asked to end its session first: to terminate it during a run would abort the process. */
   async close(): Promise<void> {
-    await this.ask({ kind: 'close' });
-    await this.#worker.terminate();
-  }
-
-  #failAll(error: Error): void {
-    for (const question of this.#waiting.splice(0)) question.reject(error);
+    try {
+      if (!this.#thread.hasEnded) await this.ask({ kind: 'close' });
+    } finally {
+      await this.#thread.close();
+    }
   }
 }

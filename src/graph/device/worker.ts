@@ -1,8 +1,8 @@
 /** The worker thread's side of a session: one question at a time, answered in order. */
-import { parentPort } from 'node:worker_threads';
-import { messageOf } from '../../errors.ts';
+import { answerQuestions } from '../../system/thread.ts';
 import type { EngineOptions, HostTensor, Inputs, RunOptions } from './engine.ts';
 import { Engine } from './engine.ts';
+import type { Fallback } from './fallbacks.ts';
 import { buffersOf } from './host-tensor.ts';
 
 export type Request =
@@ -13,9 +13,17 @@ export type Request =
   | { readonly kind: 'write-cache'; readonly rows: Readonly<Record<string, Uint8Array>> }
   | { readonly kind: 'close' };
 
-export type Answer =
-  | { readonly kind: 'done'; readonly value: unknown }
-  | { readonly kind: 'failed'; readonly message: string };
+/** What each kind of request is answered by. */
+export interface Answers {
+  readonly open: readonly Fallback[];
+  readonly hold: undefined;
+  readonly run: Readonly<Record<string, HostTensor>>;
+  readonly 'read-cache': Readonly<Record<string, Uint8Array>>;
+  readonly 'write-cache': undefined;
+  readonly close: undefined;
+}
+
+export type Answer = Answers[Request['kind']];
 
 let engine: Engine | undefined;
 let profiles = false;
@@ -25,7 +33,7 @@ const opened = (): Engine => {
   return engine;
 };
 
-const answer = async (request: Request): Promise<unknown> => {
+const answer = async (request: Request): Promise<Answer> => {
   switch (request.kind) {
     case 'open':
       profiles = request.options.profilePrefix !== undefined;
@@ -49,19 +57,8 @@ const answer = async (request: Request): Promise<unknown> => {
   }
 };
 
-let last: Promise<void> = Promise.resolve();
-
-parentPort?.on('message', (request: Request) => {
-  last = last.then(async () => {
-    try {
-      const value = await answer(request);
-      parentPort?.postMessage({ kind: 'done', value } satisfies Answer, transferred(request, value));
-    } catch (error) {
-      parentPort?.postMessage({ kind: 'failed', message: messageOf(error) } satisfies Answer);
-    }
-  });
-});
-
 /** Outputs change hands without a copy. */
-const transferred = ({ kind }: Request, value: unknown): ArrayBuffer[] =>
-  kind === 'run' ? buffersOf(value as Record<string, HostTensor>) : [];
+const transferred = (value: Answer, { kind }: Request): ArrayBuffer[] =>
+  kind === 'run' ? buffersOf(value as Answers['run']) : [];
+
+answerQuestions(answer, transferred);

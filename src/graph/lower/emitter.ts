@@ -41,6 +41,9 @@ export interface OnnxNode {
   readonly attributes: Attributes;
 }
 
+/** ONNX's numbers of element types (`TensorProto.DataType` of onnx.proto), where an attribute has one. */
+export const ELEMENT_TYPE = { f32: 1, i64: 7, f16: 10 } as const;
+
 /** A small constant that stays inside the model. */
 export interface Constant {
   readonly name: string;
@@ -114,6 +117,11 @@ export class Emitter {
     const resolved = inputs.map((v) => (v ? this.#made(v) : undefined));
     this.#into.push({ opType, name, inputs: resolved, outputs, attributes });
     return outputs as unknown as Tuple<Computed, N>;
+  }
+
+  /** The values in another type. */
+  cast(x: Value, to: 'f32' | 'i64'): Computed {
+    return this.node('Cast', [x], { to: ELEMENT_TYPE[to] });
   }
 
   /** One of two ways to the same values, chosen at every run by a boolean `[1]`. */
@@ -277,6 +285,12 @@ export class Emitter {
 
 /** A value that a node of this name makes. */
 export const computed = (name: string): Computed => ({ kind: 'computed', name });
+
+/** The same value under another name, for those who look at the ONNX. */
+export const named = <V extends Value>(value: V, name: string): V => {
+  if (value.kind === 'computed') value.name = name;
+  return value;
+};
 
 const storedIn = (value: Value): WeightRef => {
   if (value.kind !== 'weight') throw new Error(`'${value.name}' is computed; a stored weight is needed here`);

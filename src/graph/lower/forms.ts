@@ -65,10 +65,14 @@ const int8Product = (o: Emitter, x: Value, stored: readonly Computed[], rank: nu
 
 const keyOf = (refs: readonly WeightRef[]): string => refs.map((r) => r.name).join('+');
 
-const denseProduct = (o: Emitter, x: Value, dense: Computed): Computed =>
+/**
+ * x times the transpose of dense weights.
+ * @param perm the weights' axes, the last two of them turned
+ */
+const denseProduct = (o: Emitter, x: Value, dense: Value, perm: readonly number[] = [1, 0]): Computed =>
   o.has('FusedMatMul')
     ? o.node('FusedMatMul', [x, dense], { transB: 1 })
-    : o.node('MatMul', [x, o.node('Transpose', [dense], { perm: [1, 0] })]);
+    : o.node('MatMul', [x, o.node('Transpose', [dense], { perm })]);
 
 const blockProduct = (
   o: Emitter,
@@ -131,7 +135,7 @@ export const rows = (o: Emitter, table: WeightRef, ids: Value): Computed => {
   if (blocks && o.has('GatherBlockQuantized')) return blockRows(o, table, ids, blocks);
   if ((type === 'f16' || type === 'bf16') && readsHalves(o.target, type)) {
     const [halves] = o.store(`${table.name} in halves`, () => halfGroup(`${table.name}.halves`, table, type));
-    return o.node('Cast', [o.node('Gather', [halves, ids])], { to: 1 });
+    return o.cast(o.node('Gather', [halves, ids]), 'f32');
   }
   return o.node('Gather', [o.weight(table), ids]);
 };
@@ -166,11 +170,8 @@ export interface HeadForm {
 /** x `[B, nHead or 1, T, nIn]` times the transposes of weights `[nHead, nOut, nIn]` (or turned) -> `[B, nHead, T, nOut]`. */
 export const headProduct = (o: Emitter, x: Value, weight: WeightRef, { isTurned, isShared }: HeadForm): Computed => {
   const [nHead, nOut] = weight.shape as readonly [number, number, number];
-  if (isTurned || !runsInBlocks(o, weight)) {
-    if (isTurned) return o.node('MatMul', [x, o.weight(weight)]);
-    if (o.has('FusedMatMul')) return o.node('FusedMatMul', [x, o.weight(weight)], { transB: 1 });
-    return o.node('MatMul', [x, o.node('Transpose', [o.weight(weight)], { perm: [0, 2, 1] })]);
-  }
+  if (isTurned) return o.node('MatMul', [x, o.weight(weight)]);
+  if (!runsInBlocks(o, weight)) return denseProduct(o, x, o.weight(weight), [0, 2, 1]);
   const heads = Array.from({ length: nHead }, (_, head) => weight.at(head));
   if (isShared) {
     const all = product(o, o.node('Squeeze', [x, o.i64([1])]), heads, 3); // [B, T, nHead * nOut]

@@ -8,6 +8,7 @@ import { MERGE_HEADS, SPLIT_HEADS } from '../ops/shape.ts';
 import type { Tensor } from '../tensor.ts';
 import { size } from '../tensor.ts';
 import type { Computed, Emitter, Value } from './emitter.ts';
+import { named } from './emitter.ts';
 import type { LinearPattern, Matcher, Users, ValueAt } from './patterns.ts';
 import { emitLinears, emitTogether, input, is, linearPattern, onlyUser } from './patterns.ts';
 
@@ -127,11 +128,6 @@ const emitRows = (o: Emitter, { q, k, v }: CachedAttention, valueAt: ValueAt): R
   return { kind: 'apart', q: ready(o, qx, q, valueAt), k: ready(o, kx, k, valueAt), v: vx };
 };
 
-const named = (value: Computed, name: string): Computed => {
-  value.name = name;
-  return value;
-};
-
 /** What a head needs to turn: positions, cosines, sines, and which of its dimensions are pairs. */
 interface Turn {
   readonly pos: Value;
@@ -244,10 +240,9 @@ export const oneToken = (o: Emitter, pos: Value): Value =>
 /** 0 for the keys in view, -Infinity for the copies behind them: `[1, 1, nShared, nKv + nShared - 1]`. */
 export const copiesBias = (o: Emitter, { last, nKv }: Pick<CacheValues, 'last' | 'nKv'>, nShared: number): Value =>
   o.once(`copies_bias.${nShared}`, () => {
-    const i64 = 7;
-    const nAll = o.node('Add', [o.node('Cast', [nKv], { to: i64 }), o.i64Scalar(nShared - 1)]);
+    const nAll = o.node('Add', [o.cast(nKv, 'i64'), o.i64Scalar(nShared - 1)]);
     const key = o.node('Range', [o.i64Scalar(0), nAll, o.i64Scalar(1)]);
-    const inView = o.node('LessOrEqual', [key, o.node('Cast', [last], { to: i64 })]);
+    const inView = o.node('LessOrEqual', [key, o.cast(last, 'i64')]);
     const row = o.node('Where', [inView, o.f32([0]), o.f32([Number.NEGATIVE_INFINITY])]);
     return o.node('Expand', [row, o.i64([1, 1, nShared, 1])]);
   });

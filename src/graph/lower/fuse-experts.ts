@@ -111,7 +111,7 @@ const sortByExpert = (
   const ascending = (x: Value) => o.nodeOf('TopK', [x, nChoice], 2, { axis: 0, largest: 0, sorted: 1 })[1];
   const order = ascending(key);
   const isOf = o.node('Equal', [o.node('Unsqueeze', [ids, o.i64([1])]), o.i64(range(nExpert))]); // [nChoice, nExpert]
-  const counts = o.node('ReduceSum', [o.node('Cast', [isOf], { to: I64 }), o.i64([0])], { keepdims: 0 });
+  const counts = o.node('ReduceSum', [o.cast(isOf, 'i64'), o.i64([0])], { keepdims: 0 });
   return { order, back: ascending(order), counts };
 };
 
@@ -131,6 +131,3 @@ const oneExpert = (
 };
 
 const range = (n: number): number[] => Array.from({ length: n }, (_, i) => i);
-
-/** ONNX's number for 64-bit integers. */
-const I64 = 7;

@@ -7,6 +7,7 @@ import { SLICE } from '../ops/shape.ts';
 import type { Tensor } from '../tensor.ts';
 import { size } from '../tensor.ts';
 import type { Computed, Emitter, Value } from './emitter.ts';
+import { named } from './emitter.ts';
 import { copiesBias, oneToken } from './fuse-attention.ts';
 import type { Fusion, Users } from './patterns.ts';
 import { input, is, onlyUser } from './patterns.ts';
@@ -63,10 +64,8 @@ export const latentQueryAttention = (attend: Tensor, users: Users, o: Emitter): 
             state,
           ])
         : all();
-      k.name = `${state.name}.next`;
-      v.name = `${state.name}.next_value`;
-      o.cache.keepInPlace(values.state, state, k, valueAt(pos));
-      o.cache.keepInPlace(values.state, state, v, valueAt(pos));
+      o.cache.keepInPlace(values.state, state, named(k, `${state.name}.next`), valueAt(pos));
+      o.cache.keepInPlace(values.state, state, named(v, `${state.name}.next_value`), valueAt(pos));
       return new Map([[attend, y]]);
     },
   };

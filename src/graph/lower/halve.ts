@@ -4,6 +4,7 @@
  */
 import type { CacheSpec } from './cache-plan.ts';
 import type { Computed, Constant, NamedType, OnnxNode } from './emitter.ts';
+import { ELEMENT_TYPE } from './emitter.ts';
 import { halvesOf } from './halves.ts';
 import type { InitializerGroup } from './initializers.ts';
 
@@ -18,9 +19,7 @@ export interface Parts {
   readonly cache: CacheSpec | undefined;
 }
 
-/** ONNX's numbers of the element types. */
-const FLOAT = 1;
-const FLOAT16 = 10;
+const { f32: FLOAT, f16: FLOAT16 } = ELEMENT_TYPE;
 
 /** The same program in half precision, but for what must stay exact. */
 export const halve = (parts: Parts): Parts => {

@@ -3,7 +3,7 @@ import type { Graph } from '../graph.ts';
 import type { Sizes, Tensor } from '../tensor.ts';
 import type { CacheSpec } from './cache-plan.ts';
 import type { NamedType, OnnxNode, Value } from './emitter.ts';
-import { Emitter } from './emitter.ts';
+import { Emitter, named } from './emitter.ts';
 import { findFusions } from './fuse.ts';
 import type { Parts } from './halve.ts';
 import { halve } from './halve.ts';
@@ -53,6 +53,7 @@ export const lower = (graph: Graph, target: Target, sizes: Sizes): Program => {
   };
 
   for (const tensor of graph.nodes) {
+    // Values bear the names of our tensors, so that a profile or a viewer of the ONNX speaks as our graph does.
     o.nodeName = tensor.name;
     const fusion = fusions.at.get(tensor);
     if (fusion) {
@@ -112,12 +113,6 @@ export const lower = (graph: Graph, target: Target, sizes: Sizes): Program => {
     sizes: o.cache.roomIn(sizes),
     target,
   };
-};
-
-/** Values bear the names of our tensors, so that a profile or a viewer of the ONNX speaks as our graph does. */
-const named = (value: Value, name: string): Value => {
-  if (value.kind === 'computed') value.name = name;
-  return value;
 };
 
 /** What a node makes can be called as the output is; inputs, weights and tables keep their own names. */

@@ -1,7 +1,8 @@
 /** A program as one ONNX file that has its weights in it, for other runtimes and viewers. */
-import { create, fromBinary, toBinary } from '@bufbuild/protobuf';
+import { create, toBinary } from '@bufbuild/protobuf';
 import { ModelProtoSchema, TensorProto_DataLocation, TensorProtoSchema } from 'onnx-buf';
 import type { Program } from './lower.ts';
+import { parseModel } from './onnx-read.ts';
 
 /** Protobuf ends here. */
 export const MOST_BYTES = 2 ** 31 - 1;
@@ -12,15 +13,20 @@ export const withWeights = async ({ onnx, initializers, weightBytes }: Program):
   const byOffset = new Map<number, Uint8Array<ArrayBuffer>>();
   for (const group of initializers) {
     const arrays = await group.load();
-    for (const [i, { offset }] of group.parts.entries()) byOffset.set(offset, new Uint8Array(arrays[i] ?? []));
+    for (const [i, { name, offset }] of group.parts.entries()) {
+      const bytes = arrays[i];
+      if (!bytes) throw new Error(`'${name}' has no bytes`);
+      byOffset.set(offset, new Uint8Array(bytes));
+    }
   }
-  const model = fromBinary(ModelProtoSchema, onnx);
-  if (!model.graph) throw new Error('the ONNX model has no graph');
-  model.graph.initializer = model.graph.initializer.map((tensor) => {
+  const { model, graph } = parseModel(onnx);
+  graph.initializer = graph.initializer.map((tensor) => {
     if (tensor.dataLocation !== TensorProto_DataLocation.EXTERNAL) return tensor;
     const offset = Number(tensor.externalData.find(({ key }) => key === 'offset')?.value);
     const { name, dataType, dims } = tensor;
-    return create(TensorProtoSchema, { name, dataType, dims, rawData: byOffset.get(offset) ?? new Uint8Array() });
+    const rawData = byOffset.get(offset);
+    if (!rawData) throw new Error(`'${name}' lies at ${offset}, where no weight is`);
+    return create(TensorProtoSchema, { name, dataType, dims, rawData });
   });
   return toBinary(ModelProtoSchema, model);
 };

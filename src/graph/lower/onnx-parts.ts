@@ -5,7 +5,7 @@
  * Weights lie in a file beside the model. The model says `offset` and `length` of each, and in `prepacked_N`, as
  * `KEY|OFFSET;LENGTH;CHECKSUM|...`, where that is which the runtime has made of it.
  */
-import { create, fromBinary, toBinary } from '@bufbuild/protobuf';
+import { create, toBinary } from '@bufbuild/protobuf';
 import type { GraphProto, ModelProto, NodeProto, StringStringEntryProto, TensorProto } from 'onnx-buf';
 import {
   GraphProtoSchema,
@@ -14,12 +14,9 @@ import {
   StringStringEntryProtoSchema,
   TensorProto_DataType,
   TensorProtoSchema,
-  TensorShapeProto_DimensionSchema,
-  TensorShapeProtoSchema,
-  TypeProto_TensorSchema,
-  TypeProtoSchema,
-  ValueInfoProtoSchema,
 } from 'onnx-buf';
+import { tensorType, valueInfo } from './onnx.ts';
+import { parseModel } from './onnx-read.ts';
 
 /** Some products of a model, as a model of its own: it takes float32 rows for each, and gives what each makes of them. */
 export interface ModelPart {
@@ -53,9 +50,7 @@ const N_ROW = 2;
 
 /** The parts of a model, each of as many products as have `mostBytes` of weights, or of one. */
 export const takeApart = (onnx: Uint8Array, mostBytes: number): readonly ModelPart[] => {
-  const model = fromBinary(ModelProtoSchema, onnx);
-  const { graph } = model;
-  if (!graph) throw new Error('the ONNX model has no graph');
+  const { model, graph } = parseModel(onnx);
   const stored = new Map(graph.initializer.map((tensor) => [tensor.name, tensor]));
   // What the runtime makes of one weight for several products is said in one place.
   const byWeight = new Map<string, Product[]>();
@@ -79,16 +74,14 @@ export const takeApart = (onnx: Uint8Array, mostBytes: number): readonly ModelPa
 
 /** The same model, saying where the packed forms of its weights are. */
 export const withForms = (onnx: Uint8Array, forms: PackedForms): Uint8Array => {
-  const model = fromBinary(ModelProtoSchema, onnx);
-  if (!model.graph) throw new Error('the ONNX model has no graph');
-  model.graph.initializer = model.graph.initializer.map((tensor) => saying(tensor, forms));
+  const { model, graph } = parseModel(onnx);
+  graph.initializer = graph.initializer.map((tensor) => saying(tensor, forms));
   return toBinary(ModelProtoSchema, model);
 };
 
 /** What a model says of packed forms. */
 export const formsIn = (onnx: Uint8Array): PackedForms => {
-  const { graph } = fromBinary(ModelProtoSchema, onnx);
-  const said = (graph?.initializer ?? []).map(({ name, externalData }) => {
+  const said = parseModel(onnx).graph.initializer.map(({ name, externalData }) => {
     return [name, externalData.filter(({ key }) => key.startsWith('prepacked_'))] as const;
   });
   return new Map(said.filter(([, forms]) => forms.length > 0));
@@ -182,26 +175,12 @@ const partOf = ({ irVersion, opsetImport }: ModelProto, name: string, products: 
         name,
         node,
         initializer: weights.map((tensor) => saying(tensor, forms)),
-        input: inputs.map(({ name, dims }) => floats(name, dims)),
-        output: products.map((_, i) => floats(`y${i}`)),
+        input: inputs.map(({ name, dims }) => valueInfo(name, tensorType('f32', dims))),
+        output: products.map((_, i) => valueInfo(`y${i}`, tensorType('f32'))),
       });
       return toBinary(ModelProtoSchema, create(ModelProtoSchema, { irVersion, opsetImport, graph }));
     },
   };
-};
-
-const floats = (name: string, dims?: readonly number[]) => {
-  const dim = dims?.map((n) =>
-    create(TensorShapeProto_DimensionSchema, { value: { case: 'dimValue', value: BigInt(n) } }),
-  );
-  const tensorType = create(TypeProto_TensorSchema, {
-    elemType: TensorProto_DataType.FLOAT,
-    ...(dim && { shape: create(TensorShapeProtoSchema, { dim }) }),
-  });
-  return create(ValueInfoProtoSchema, {
-    name,
-    type: create(TypeProtoSchema, { value: { case: 'tensorType', value: tensorType } }),
-  });
 };
 
 const saying = (tensor: TensorProto, forms: PackedForms): TensorProto => {

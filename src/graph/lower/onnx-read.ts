@@ -1,6 +1,14 @@
 /** Reads the structure of an ONNX model back: nodes, what they read and what they were told; no weights. */
 import { fromBinary } from '@bufbuild/protobuf';
-import type { AttributeProto, NodeProto, TensorProto, TensorShapeProto_Dimension, ValueInfoProto } from 'onnx-buf';
+import type {
+  AttributeProto,
+  GraphProto,
+  ModelProto,
+  NodeProto,
+  TensorProto,
+  TensorShapeProto_Dimension,
+  ValueInfoProto,
+} from 'onnx-buf';
 import { AttributeProto_AttributeType, ModelProtoSchema, TensorProto_DataType } from 'onnx-buf';
 import type { Dim, Shape } from '../tensor.ts';
 
@@ -34,10 +42,19 @@ export interface OutlineWeight {
   readonly dims: readonly number[];
 }
 
+/**
+ * A serialised model, and the graph in it.
+ * @throws Error for bytes that are no ONNX model
+ */
+export const parseModel = (bytes: Uint8Array): { readonly model: ModelProto; readonly graph: GraphProto } => {
+  const model = fromBinary(ModelProtoSchema, bytes);
+  if (!model.graph) throw new Error('the ONNX model has no graph');
+  return { model, graph: model.graph };
+};
+
 /** @throws Error for bytes that are no ONNX model */
 export const readOnnx = (bytes: Uint8Array): OnnxOutline => {
-  const { graph } = fromBinary(ModelProtoSchema, bytes);
-  if (!graph) throw new Error('the ONNX model has no graph');
+  const { graph } = parseModel(bytes);
   return {
     nodes: graph.node.map((node) => ({
       opType: node.opType,

@@ -1,6 +1,6 @@
 /** Writes an ONNX ModelProto through the ONNX schema. Weights stay outside, in a file that the model points into. */
 import { create, toBinary } from '@bufbuild/protobuf';
-import type { AttributeProto, NodeProto, TensorProto, ValueInfoProto } from 'onnx-buf';
+import type { AttributeProto, NodeProto, TensorProto, TypeProto, ValueInfoProto } from 'onnx-buf';
 import {
   AttributeProto_AttributeType,
   AttributeProtoSchema,
@@ -19,7 +19,7 @@ import {
   TypeProtoSchema,
   ValueInfoProtoSchema,
 } from 'onnx-buf';
-import type { DType } from '../tensor.ts';
+import type { DType, Shape } from '../tensor.ts';
 import type { Attribute, Constant, NamedType, OnnxNode } from './emitter.ts';
 import { halvesOf } from './halves.ts';
 import type { Initializer, StoredDType } from './initializers.ts';
@@ -84,8 +84,8 @@ export const onnxModel = (model: OnnxModel): Uint8Array =>
       graph: create(GraphProtoSchema, {
         name: model.name,
         node: model.nodes.map(node),
-        input: model.inputs.map(valueInfo),
-        output: [...(model.sequence ? [sequenceInfo(model.sequence)] : []), ...model.outputs.map(valueInfo)],
+        input: model.inputs.map(named),
+        output: [...(model.sequence ? [sequenceInfo(model.sequence)] : []), ...model.outputs.map(named)],
         initializer: [...model.constants.map(constant), ...model.initializers.map(external)],
       }),
     }),
@@ -114,42 +114,36 @@ const attribute = (name: string, value: Attribute): AttributeProto => {
     return create(AttributeProtoSchema, {
       name,
       type: AttributeProto_AttributeType.GRAPH,
-      g: create(GraphProtoSchema, { name, node: value.nodes.map(node), output: value.outputs.map(valueInfo) }),
+      g: create(GraphProtoSchema, { name, node: value.nodes.map(node), output: value.outputs.map(named) }),
     });
   if ('float' in value)
     return create(AttributeProtoSchema, { name, type: AttributeProto_AttributeType.FLOAT, f: value.float });
   return create(AttributeProtoSchema, { name, type: AttributeProto_AttributeType.INTS, ints: value.map(BigInt) });
 };
 
-const valueInfo = ({ name, dtype, shape }: NamedType): ValueInfoProto =>
-  create(ValueInfoProtoSchema, {
-    name,
-    type: create(TypeProtoSchema, {
-      value: {
-        case: 'tensorType',
-        value: create(TypeProto_TensorSchema, {
-          elemType: dataType[dtype],
-          shape: create(TensorShapeProtoSchema, {
-            dim: shape.map((dim) =>
-              create(TensorShapeProto_DimensionSchema, {
-                value:
-                  typeof dim === 'number' ? { case: 'dimValue', value: BigInt(dim) } : { case: 'dimParam', value: dim },
-              }),
-            ),
-          }),
-        }),
-      },
+/** What a graph takes or gives, by name. */
+export const valueInfo = (name: string, type: TypeProto): ValueInfoProto =>
+  create(ValueInfoProtoSchema, { name, type });
+
+/** The type of a tensor; of any shape where none is given. */
+export const tensorType = (dtype: DType, shape?: Shape): TypeProto => {
+  const dim = shape?.map((n) =>
+    create(TensorShapeProto_DimensionSchema, {
+      value: typeof n === 'number' ? { case: 'dimValue', value: BigInt(n) } : { case: 'dimParam', value: n },
     }),
+  );
+  const value = create(TypeProto_TensorSchema, {
+    elemType: dataType[dtype],
+    ...(dim && { shape: create(TensorShapeProtoSchema, { dim }) }),
   });
+  return create(TypeProtoSchema, { value: { case: 'tensorType', value } });
+};
+
+const named = ({ name, dtype, shape }: NamedType): ValueInfoProto => valueInfo(name, tensorType(dtype, shape));
 
 const sequenceInfo = (name: string): ValueInfoProto => {
-  const tensorType = create(TypeProto_TensorSchema, { elemType: dataType.f32 });
-  const elemType = create(TypeProtoSchema, { value: { case: 'tensorType', value: tensorType } });
-  const sequenceType = create(TypeProto_SequenceSchema, { elemType });
-  return create(ValueInfoProtoSchema, {
-    name,
-    type: create(TypeProtoSchema, { value: { case: 'sequenceType', value: sequenceType } }),
-  });
+  const value = create(TypeProto_SequenceSchema, { elemType: tensorType('f32') });
+  return valueInfo(name, create(TypeProtoSchema, { value: { case: 'sequenceType', value } }));
 };
 
 const arrayOf = {

@@ -82,38 +82,18 @@ interface AttentionForm {
   readonly seen?: Value;
 }
 
+/** Extents `from` up to, not including, `to` of a value's shape, as it is when running. */
+const extents = (o: Emitter, x: Value, from: number, to: number): Value =>
+  o.node('Slice', [o.node('Shape', [x]), o.i64([from]), o.i64([to])]);
+
 /** softmax(scale q k^T) v in plain ONNX. Heads that share a key lie one below the other, so that no key is copied. */
 const attention = (o: Emitter, { q, k, v }: Readonly<Record<'q' | 'k' | 'v', Value>>, a: AttentionForm): Value => {
-  const shared = a.nHead !== a.nHeadKv;
+  const isShared = a.nHead !== a.nHeadKv;
+  const reshaped = (x: Value, ...extents: readonly Value[]) =>
+    o.node('Reshape', [x, o.node('Concat', extents, { axis: 0 })]);
   const group = (x: Value) =>
-    shared
-      ? o.node('Reshape', [
-          x,
-          o.node(
-            'Concat',
-            [
-              o.node('Slice', [o.node('Shape', [x]), o.i64([0]), o.i64([1])]),
-              o.i64([a.nHeadKv, -1]),
-              o.node('Slice', [o.node('Shape', [x]), o.i64([3]), o.i64([4])]),
-            ],
-            { axis: 0 },
-          ),
-        ])
-      : x;
-  const ungroup = (x: Value) =>
-    shared
-      ? o.node('Reshape', [
-          x,
-          o.node(
-            'Concat',
-            [
-              o.node('Slice', [o.node('Shape', [q]), o.i64([0]), o.i64([3])]),
-              o.node('Slice', [o.node('Shape', [x]), o.i64([3]), o.i64([4])]),
-            ],
-            { axis: 0 },
-          ),
-        ])
-      : x;
+    isShared ? reshaped(x, extents(o, x, 0, 1), o.i64([a.nHeadKv, -1]), extents(o, x, 3, 4)) : x;
+  const ungroup = (x: Value) => (isShared ? reshaped(x, extents(o, q, 0, 3), extents(o, x, 3, 4)) : x);
   const keys = o.node('Transpose', [k], { perm: [0, 1, 3, 2] });
   const scores = o.node('Mul', [ungroup(o.node('MatMul', [group(q), keys])), o.f32([a.scale])]); // [B, nHead, T, nKv]
   const masked = a.seen ? o.node('Where', [a.seen, scores, o.f32([Number.NEGATIVE_INFINITY])]) : scores;

@@ -1,4 +1,5 @@
 /** Two views side by side: what only one of them has, and what is not the same in both. */
+import { showShape } from '../tensor.ts';
 import type { Box, View } from './view.ts';
 
 export interface Change {
@@ -31,7 +32,7 @@ const changesOf = (a: Box, b: Box): Change[] => {
   const aspects: readonly (readonly [Change['what'], (box: Box) => string])[] = [
     ['operation', ({ op }) => op],
     ['type', ({ dtype }) => dtype],
-    ['shape', ({ shape }) => `[${shape.join(', ')}]`],
+    ['shape', ({ shape }) => showShape(shape)],
     ['attributes', ({ attributes }) => JSON.stringify(attributes)],
     ['inputs', ({ inputs }) => inputs.join(', ')],
   ];
@@ -46,7 +47,7 @@ export const isEmpty = ({ removed, added, changed }: ViewDiff): boolean =>
 
 /** One difference a line: - only in the first, + only in the second, ~ changed. */
 export const printDiff = ({ removed, added, changed }: ViewDiff): string => {
-  const line = (sign: string, { id, op, dtype, shape }: Box) => `${sign} ${id}  ${op} ${dtype} [${shape.join(', ')}]\n`;
+  const line = (sign: string, { id, op, dtype, shape }: Box) => `${sign} ${id}  ${op} ${dtype} ${showShape(shape)}\n`;
   return [
     ...removed.map((box) => line('-', box)),
     ...added.map((box) => line('+', box)),

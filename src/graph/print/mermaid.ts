@@ -1,5 +1,5 @@
 /** A view as a Mermaid flowchart, which GitHub and GitLab draw in Markdown. */
-
+import { showShape } from '../tensor.ts';
 import { layerOf } from './layers.ts';
 import { themes } from './theme.ts';
 import type { Box, View } from './view.ts';
@@ -17,7 +17,7 @@ export const printMermaid = (view: View): string => {
     const times = view.repeats.get(box.id)?.times;
     const lines = [
       `${box.id}${times ? ` ×${times}` : ''}`,
-      box.dtype === '' ? box.op : `${box.op} ${box.dtype} [${box.shape.join(', ')}]`,
+      box.dtype === '' ? box.op : `${box.op} ${box.dtype} ${showShape(box.shape)}`,
     ];
     return `${idOf(box.id)}["${lines.map(entities).join('<br/>')}"]:::${box.kind}`;
   };

@@ -1,6 +1,6 @@
 /** A position in a file of the old ggml format, which is read from its beginning to its end; all numbers little-endian. */
-import { UserError } from '../../errors.ts';
-import type { OpenFile } from '../gguf/file.ts';
+import type { UserError } from '../../errors.ts';
+import { damagedFile, type OpenFile } from '../gguf/file.ts';
 
 /** Bytes read ahead: a tensor's header is some fifty bytes between megabytes of data. */
 const WINDOW = 16_384;
@@ -62,6 +62,6 @@ export class GgmlCursor {
   }
 
   damaged(what: string): UserError {
-    return new UserError('model', `'${this.file.path}' is damaged: ${what}`, 'download or copy the file again');
+    return damagedFile(this.file.path, what);
   }
 }

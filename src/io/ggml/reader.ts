@@ -4,13 +4,10 @@
  */
 import { UserError } from '../../errors.ts';
 import type { MetadataValue, WeightSource } from '../../graph/weights.ts';
-import { type Open, openFile } from '../gguf/file.ts';
+import { GGML_MAGIC, type Open, openFile } from '../gguf/file.ts';
 import { type TensorPlace, tensorAt } from '../gguf/place.ts';
 import { GgmlCursor } from './cursor.ts';
 import { readTensorList } from './tensors.ts';
-
-/** 0x67676d6c as it lies in a file. */
-const GGML_MAGIC = 'lmgg';
 
 /** An open model; its file stays open until `close`. */
 export interface GgmlFile extends WeightSource {

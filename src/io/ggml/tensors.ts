@@ -4,6 +4,7 @@
  * the data without any padding.
  */
 import { UserError } from '../../errors.ts';
+import { hasControls } from '../gguf/file.ts';
 import { storedLength, type TensorPlace } from '../gguf/place.ts';
 import { typeOfId } from '../gguf/types.ts';
 import type { GgmlCursor } from './cursor.ts';
@@ -41,8 +42,7 @@ const readTensor = async (c: GgmlCursor, before: string | undefined): Promise<Te
   const typeId = await c.i32(`the type ${where}`);
   const ne = [...(await c.i32s(nDim, `the shape ${where}`))];
   const name = text.decode(await c.bytes(nameLength, `the name ${where}`));
-  // Names go into messages, and a control character there would steer the terminal.
-  if (/\p{Cc}/u.test(name)) throw c.damaged(`the name ${where} is ${JSON.stringify(name)}`);
+  if (hasControls(name)) throw c.damaged(`the name ${where} is ${JSON.stringify(name)}`);
   const type = typeOfId(typeId, name);
   const length = storedLength(
     ne.map(BigInt),

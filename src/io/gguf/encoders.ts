@@ -1,5 +1,6 @@
 /** Threads that round values to types of ggml: for K-quants that is a search, and by far the most of the work. */
-import { Worker } from 'node:worker_threads';
+import { builtFile } from '../../system/built-file.ts';
+import { Thread } from '../../system/thread.ts';
 
 export interface EncodeRequest {
   readonly typeName: string;
@@ -7,25 +8,16 @@ export interface EncodeRequest {
   readonly values: Float32Array<ArrayBuffer>;
 }
 
-export type EncodeAnswer =
-  | { readonly kind: 'done'; readonly bytes: Uint8Array<ArrayBuffer> }
-  | { readonly kind: 'failed'; readonly message: string };
-
 export interface Encoders {
   /** Rows of `nIn` values as bytes of a type, shared among the threads. */
   encode(typeName: string, values: Float32Array, nIn: number): Promise<Uint8Array>;
   close(): Promise<void>;
 }
 
-/** Built code, also when this file runs from its source in tests. */
-const workerFile = new URL(
-  import.meta.url.endsWith('.ts') ? '../../../dist/io/gguf/encode-worker.js' : './encode-worker.js',
-  import.meta.url,
-);
-
 /** Threads that quantise rows; close them when done. */
 export const openEncoders = (nThread: number): Encoders => {
-  const threads = Array.from({ length: nThread }, () => new Worker(workerFile, { name: 'encoder' }));
+  const file = builtFile('io/gguf/encode-worker');
+  const threads = Array.from({ length: nThread }, () => new Thread<EncodeRequest, Uint8Array>(file, 'encoder'));
   return {
     async encode(typeName, values, nIn) {
       const nRow = values.length / nIn;
@@ -33,24 +25,13 @@ export const openEncoders = (nThread: number): Encoders => {
       const parts = await Promise.all(
         threads.map((thread, i) => {
           const part = values.slice(i * step, (i + 1) * step);
-          return part.length > 0 ? ask(thread, { typeName, values: part }) : new Uint8Array();
+          return part.length > 0 ? thread.ask({ typeName, values: part }, [part.buffer]) : new Uint8Array();
         }),
       );
       return Buffer.concat(parts);
     },
     async close() {
-      await Promise.all(threads.map((thread) => thread.terminate()));
+      await Promise.all(threads.map((thread) => thread.close()));
     },
   };
 };
-
-const ask = (thread: Worker, request: EncodeRequest): Promise<Uint8Array> =>
-  new Promise((resolve, reject) => {
-    thread.once('error', reject);
-    thread.once('message', (answer: EncodeAnswer) => {
-      thread.off('error', reject);
-      if (answer.kind === 'done') resolve(answer.bytes);
-      else reject(new Error(answer.message));
-    });
-    thread.postMessage(request, [request.values.buffer]);
-  });

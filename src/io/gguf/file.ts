@@ -1,5 +1,5 @@
 /** Files opened for positional reads; what the system refuses becomes a sentence. */
-import { constants } from 'node:fs';
+import { constants, statSync } from 'node:fs';
 import { type FileHandle, open, stat } from 'node:fs/promises';
 import { messageOf, UserError } from '../../errors.ts';
 
@@ -70,6 +70,9 @@ export const openFile = async (path: string): Promise<LocalFile> => {
   }
 };
 
+/** Whether there is a folder behind a path. */
+export const isFolder = (path: string): boolean => statSync(path, { throwIfNoEntry: false })?.isDirectory() === true;
+
 /** Linux moves at most 2^31 - 4096 bytes per call. */
 const MAX_READ = 2 ** 30;
 
@@ -86,6 +89,16 @@ const readBytes = async (path: string, handle: FileHandle, position: number, len
   }
   return bytes;
 };
+
+/** What is said of a file that contradicts its format. */
+export const damagedFile = (path: string, what: string): UserError =>
+  new UserError('model', `'${path}' is damaged: ${what}`, 'download or copy the file again');
+
+/** Whether a name would steer the terminal: names go into messages. */
+export const hasControls = (name: string): boolean => /\p{Cc}/u.test(name);
+
+/** What files of the old ggml format begin with: 0x67676d6c, little-endian. */
+export const GGML_MAGIC = 'lmgg';
 
 /** The first four bytes of a file as text, by which its format is known; fewer where it has fewer. */
 export const magicOf = async (path: string, open: Open = openFile): Promise<string> => {

@@ -3,7 +3,7 @@ import { resolve } from 'node:path';
 import { type GGUFTensorInfo, gguf } from '@huggingface/gguf';
 import { messageOf, UserError } from '../../errors.ts';
 import type { MetadataValue } from '../../graph/weights.ts';
-import { type OpenFile, openFile } from './file.ts';
+import { GGML_MAGIC, type OpenFile, openFile } from './file.ts';
 import { MAX_HEADER, type Outline, outlineHeader } from './outline.ts';
 import { storedLength, type TensorPlace } from './place.ts';
 import { typeOfId } from './types.ts';
@@ -77,7 +77,7 @@ const checkMagic = (bytes: Uint8Array, path: string): void => {
   if (bytes.length === 0) throw new UserError('model', `'${path}' is empty`);
   const magic = String.fromCharCode(...bytes.subarray(0, 4));
   if (magic === 'GGUF') return;
-  if (magic === 'lmgg') {
+  if (magic === GGML_MAGIC) {
     const hint = "models of vit.cpp and whisper.cpp are such files: open them with 'grafo vit' or 'grafo whisper'";
     throw new UserError('model', `'${path}' is a file of the old ggml format, not GGUF`, hint);
   }

@@ -6,6 +6,7 @@
  * every length is known to lie inside the file, and the few strings the library would damage are known too.
  */
 import { UserError } from '../../errors.ts';
+import { damagedFile as damaged, hasControls } from './file.ts';
 
 /** Where the parts of a header are; see "File structure" in ggml's docs/gguf.md. */
 export interface Outline {
@@ -60,9 +61,6 @@ const text = new TextDecoder('utf-8', { ignoreBOM: true }); // named after what 
 /** Thrown where the walk needs bytes of the file that it was not given. */
 class HeaderGoesOn extends Error {}
 
-const damaged = (path: string, what: string) =>
-  new UserError('model', `'${path}' is damaged: ${what}`, 'download or copy the file again');
-
 /** A position in the first bytes of a file; it cannot leave the file. */
 class Cursor {
   at = 0;
@@ -107,8 +105,7 @@ class Cursor {
     if (length > max) throw damaged(this.#path, `${what} is ${length} bytes long, allowed are ${max}`);
     const start = this.skip(length, what);
     const name = text.decode(this.#bytes.subarray(start, start + length));
-    // Names go into messages, and a control character there would steer the terminal.
-    if (/\p{Cc}/u.test(name)) throw damaged(this.#path, `${what} is ${JSON.stringify(name)}`);
+    if (hasControls(name)) throw damaged(this.#path, `${what} is ${JSON.stringify(name)}`);
     return name;
   }
 

@@ -2,7 +2,8 @@
 import { UserError } from '../../errors.ts';
 import type { MetadataValue } from '../../graph/weights.ts';
 
-const PART_NAME = /^(?<prefix>.*)-(?<part>\d{5})-of-(?<count>\d{5})\.gguf$/s;
+/** A file's name: what all parts have in common, the number of this one, how many there are. */
+export const PART_NAME = /^(?<prefix>.*)-(?<part>\d{5})-of-(?<count>\d{5})\.gguf$/s;
 
 /** The paths of all `count` parts beside `path`, one of them; in order. */
 export const partPaths = (path: string, count: number): string[] => {

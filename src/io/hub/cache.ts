@@ -2,9 +2,10 @@
  * The cache that Hugging Face's tools share: `models--USER--NAME/` with `blobs/SUM`, the bytes; `refs/REVISION`, a
  * commit; and `snapshots/COMMIT/PATH`, links to blobs.
  */
-import { mkdir, readdir, readFile, rename, rm, stat, symlink, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, readFile, rename, rm, stat, symlink } from 'node:fs/promises';
 import { dirname, join, relative, sep } from 'node:path';
 import { fileError } from '../gguf/file.ts';
+import { writeWhole } from '../whole-file.ts';
 import { isCommit } from './snapshot.ts';
 
 /** One repository's place in the cache. */
@@ -53,9 +54,7 @@ export const writeRef = async ({ folder }: RepoCache, revision: string, commit: 
   if (isCommit(revision)) return;
   const path = join(folder, 'refs', revision);
   await mkdir(dirname(path), { recursive: true });
-  const unfinished = `${path}.${process.pid}`;
-  await writeFile(unfinished, commit);
-  await rename(unfinished, path);
+  await writeWhole(path, (file) => file.writeFile(commit));
 };
 
 /** The commit that a revision stood for when the hub was asked last. */

@@ -1,5 +1,6 @@
 /** Which files of a repository are the model that is meant. */
 import { UserError } from '../../errors.ts';
+import { PART_NAME, partPaths } from '../gguf/parts.ts';
 import { type HubReference, nameOf, type Wanted } from './reference.ts';
 
 /** How a model lies in a repository. */
@@ -77,15 +78,15 @@ export const groupFiles = <F extends { readonly path: string }>(all: readonly F[
 
 /** Whether a file is the one of this path, or another part of its model. */
 const isPartOf = (path: string, first: string): boolean => {
-  const [, prefix, , count] = PART.exec(first) ?? [];
-  const [, otherPrefix, , otherCount] = PART.exec(path) ?? [];
+  const [, prefix, , count] = PART_NAME.exec(first) ?? [];
+  const [, otherPrefix, , otherCount] = PART_NAME.exec(path) ?? [];
   return path === first || (prefix !== undefined && prefix === otherPrefix && count === otherCount);
 };
 
 /** The quantisation that a file's name tells; undefined where it tells none. */
 export const quantOf = (path: string): string | undefined => {
   const name = baseName(path)
-    .replace(PART, '$1')
+    .replace(PART_NAME, '$1')
     .replace(/\.(gguf|bin)$/, '');
   return name
     .split(/[.-]/)
@@ -94,8 +95,6 @@ export const quantOf = (path: string): string | undefined => {
     ?.toUpperCase();
 };
 
-const PART = /^(.*)-(\d{5})-of-(\d{5})\.gguf$/;
-
 const formOf = (path: string): ModelForm => (path.endsWith('.gguf') ? 'gguf' : 'ggml');
 
 /** A model, or its first part; projectors for images and statistics of quantising are none. */
@@ -103,7 +102,7 @@ const isModelFile = (path: string, forms: readonly ModelForm[]): boolean => {
   const name = baseName(path);
   if (/^ggml-.*\.bin$/.test(name)) return forms.includes('ggml') && !/encoder|decoder/.test(name);
   if (!name.endsWith('.gguf') || /mmproj|imatrix/i.test(name)) return false;
-  return forms.includes('gguf') && (PART.exec(name)?.[2] ?? '00001') === '00001';
+  return forms.includes('gguf') && (PART_NAME.exec(name)?.[2] ?? '00001') === '00001';
 };
 
 /** At the top of a repository, what transformers and timm write there. */
@@ -117,10 +116,9 @@ const hasQuant = (path: string, quant: string): boolean =>
 
 /** The file, or all parts of the model that it is one of, in order. */
 const withParts = <F extends { readonly path: string }>(file: F, all: readonly F[]): readonly F[] => {
-  const [, prefix, , count] = PART.exec(file.path) ?? [];
+  const [, , , count] = PART_NAME.exec(file.path) ?? [];
   if (count === undefined) return [file];
-  return Array.from({ length: Number(count) }, (_, i) => {
-    const path = `${prefix}-${String(i + 1).padStart(5, '0')}-of-${count}.gguf`;
+  return partPaths(file.path, Number(count)).map((path) => {
     const part = all.find((other) => other.path === path);
     if (!part)
       throw new UserError('network', `'${path}' is missing beside '${file.path}'`, 'the repository is incomplete');

@@ -1,8 +1,9 @@
 /** A file on its way: what is there of it, its sum so far, and its size, which only grows unless it begins anew. */
 import { createHash, type Hash } from 'node:crypto';
 import { constants, createReadStream } from 'node:fs';
-import { type FileHandle, open } from 'node:fs/promises';
+import { open } from 'node:fs/promises';
 import { UserError } from '../../errors.ts';
+import { writeAll } from '../../system/write-all.ts';
 import { fileError } from '../gguf/file.ts';
 import type { HubFile } from './snapshot.ts';
 
@@ -58,12 +59,6 @@ export const openPartial = async (path: string, { size, digest }: HubFile): Prom
     isRight: () => at === size && hash.copy().digest('hex') === digest.hex,
     close: () => handle.close(),
   };
-};
-
-const writeAll = async (handle: FileHandle, bytes: Uint8Array, at: number): Promise<void> => {
-  for (let done = 0; done < bytes.length; ) {
-    done += (await handle.write(bytes, done, bytes.length - done, at + done)).bytesWritten;
-  }
 };
 
 /** A full disk is told as part of the download; it goes on from there once there is room. */

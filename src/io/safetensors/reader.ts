@@ -2,11 +2,12 @@
  * safetensors files: the length of a JSON header as u64, the header, and the data. The published readers of this
  * format for JavaScript read it from the hub; from a disk it is these few lines over ours of bytes and types.
  */
+import { isUtf8 } from 'node:buffer';
 import { UserError } from '../../errors.ts';
-import { type OpenFile, openFile } from '../gguf/file.ts';
+import { damagedFile, hasControls, type OpenFile, openFile } from '../gguf/file.ts';
 import { storedLength, type TensorPlace } from '../gguf/place.ts';
 import { typeOfName } from '../gguf/types.ts';
-import { isObject, type JsonObject } from '../json.ts';
+import { isObject, type JsonObject, parsedJson } from '../json.ts';
 
 /** As the format's own reader allows. */
 const MAX_HEADER = 100_000_000;
@@ -53,8 +54,7 @@ export const openSafetensors = async (paths: readonly string[]): Promise<Safeten
 };
 
 const readHeader = async (file: OpenFile): Promise<FilePlace[]> => {
-  const damaged = (what: string) =>
-    new UserError('model', `'${file.path}' is damaged: ${what}`, 'download or copy the file again');
+  const damaged = (what: string) => damagedFile(file.path, what);
   if (file.size < 8) throw new UserError('model', `'${file.path}' is no safetensors file`);
   const length = Number(new DataView((await file.read(0, 8)).buffer).getBigUint64(0, true));
   if (length < 2 || length > Math.min(MAX_HEADER, file.size - 8))
@@ -78,17 +78,12 @@ const readHeader = async (file: OpenFile): Promise<FilePlace[]> => {
 };
 
 const headerEntries = (bytes: Uint8Array): JsonObject | undefined => {
-  try {
-    const value: unknown = JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes));
-    return isObject(value) ? value : undefined;
-  } catch {
-    return undefined;
-  }
+  const value = isUtf8(bytes) ? parsedJson(new TextDecoder().decode(bytes)) : undefined;
+  return isObject(value) ? value : undefined;
 };
 
 const placeOf = (name: string, entry: unknown, file: OpenFile, damaged: (what: string) => UserError) => {
-  // Names go into messages, and a control character there would steer the terminal.
-  if (/\p{Cc}/u.test(name)) throw damaged(`a tensor is called ${JSON.stringify(name)}`);
+  if (hasControls(name)) throw damaged(`a tensor is called ${JSON.stringify(name)}`);
   const { dtype, shape, data_offsets: offsets } = isObject(entry) ? entry : {};
   if (typeof dtype !== 'string' || !isNaturals(shape) || !isNaturals(offsets) || offsets.length !== 2)
     throw damaged(`tensor '${name}' has no dtype, shape or data_offsets`);

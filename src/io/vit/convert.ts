@@ -5,6 +5,7 @@ import { quantTypes } from '../gguf/quants/index.ts';
 import { inType } from '../gguf/retyped.ts';
 import { typeOfName } from '../gguf/types.ts';
 import { writeGguf } from '../gguf/writer.ts';
+import { own } from '../own.ts';
 
 /** How each value is stored. */
 const KEYS: Readonly<Record<string, (value: MetadataValue) => TypedValue>> = {
@@ -51,7 +52,7 @@ export const convertTypes: readonly string[] = quantTypes.filter(({ encode }) =>
 export const writeVit = async (path: string, source: WeightSource, typeName: string | undefined): Promise<void> => {
   const metadata: Record<string, TypedValue> = {};
   for (const [key, value] of source.metadata) {
-    const store = KEYS[key];
+    const store = own(KEYS, key);
     if (store) metadata[key] = store(value);
   }
   const tensors = [...source.tensors.values()].map((tensor) => inType(tensor, typeFor(tensor, typeName)));

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { UserError } from '../../errors.ts';
 import type { MetadataValue } from '../../graph/weights.ts';
 import { JsonFields, readJsonObject } from '../json.ts';
+import { own } from '../own.ts';
 
 const KINDS = ['vit', 'deit'];
 
@@ -22,7 +23,7 @@ export const huggingFaceMetadata = async (folder: string): Promise<ReadonlyMap<s
   if (!KINDS.includes(kind))
     throw new UserError('model', `'${path}' is of a '${kind}' model`, `grafo vit runs ${KINDS.join(' and ')}`);
   const act = config.text('hidden_act') ?? 'gelu';
-  const known = ACTIVATIONS[act];
+  const known = own(ACTIVATIONS, act);
   if (!known) throw config.wrong('hidden_act', Object.keys(ACTIVATIONS).join(', '));
   if ((config.number('num_channels') ?? 3) !== 3) throw config.wrong('num_channels', '3');
   return new Map<string, MetadataValue>([
@@ -112,6 +113,6 @@ export const huggingFaceName = (name: string): string | undefined => {
   if (UNUSED.test(name)) return undefined;
   const [, path = name, kind = ''] = /^(?:vit\.|deit\.)?(.*?)(\.weight|\.bias)?$/.exec(name) ?? [];
   const [, il, part = ''] = /^encoder\.layer\.(\d+)\.(.+)$/.exec(path) ?? [];
-  const known = il === undefined ? TOP[path] : BLOCK[part] && `v.blk.${il}.${BLOCK[part]}`;
+  const known = il === undefined ? own(TOP, path) : own(BLOCK, part) && `v.blk.${il}.${own(BLOCK, part)}`;
   return known === undefined ? name : known + kind;
 };

@@ -3,6 +3,7 @@
  * same manner `v.dist_embd`, `v.reg_embd`, `v.head`, `v.head_dist` and `v.head_norm` for what only classifiers have.
  */
 import type { TensorLayout } from '../gguf/stored.ts';
+import { own } from '../own.ts';
 
 const TIMM_TOP: Readonly<Record<string, string>> = {
   cls_token: 'v.class_embd',
@@ -30,7 +31,8 @@ const TIMM_BLOCK: Readonly<Record<string, string>> = {
 export const timmName = (name: string): string => {
   const [, path = name, kind = ''] = /^(.*?)(\.weight|\.bias)?$/.exec(name) ?? [];
   const [, il, part = ''] = /^blocks\.(\d+)\.(.+)$/.exec(path) ?? [];
-  const known = il === undefined ? TIMM_TOP[path] : TIMM_BLOCK[part] && `v.blk.${il}.${TIMM_BLOCK[part]}`;
+  const known =
+    il === undefined ? own(TIMM_TOP, path) : own(TIMM_BLOCK, part) && `v.blk.${il}.${own(TIMM_BLOCK, part)}`;
   return known === undefined ? name : known + kind;
 };
 

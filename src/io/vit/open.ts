@@ -1,9 +1,8 @@
 /** Vision Transformers in whatever form they come, under grafo's keys and names. */
-import { statSync } from 'node:fs';
 import { dirname } from 'node:path';
 import type { MetadataValue, WeightSource } from '../../graph/weights.ts';
 import { openVitCpp } from '../ggml/vit.ts';
-import { magicOf } from '../gguf/file.ts';
+import { GGML_MAGIC, isFolder, magicOf } from '../gguf/file.ts';
 import { tensorAt } from '../gguf/place.ts';
 import { openGguf } from '../gguf/reader.ts';
 import { weightFiles } from '../safetensors/folder.ts';
@@ -24,9 +23,9 @@ export interface VitFile extends WeightSource {
  * @throws UserError 'file' or 'model'
  */
 export const openVit = async (path: string): Promise<VitFile> => {
-  if (statSync(path, { throwIfNoEntry: false })?.isDirectory()) return openWeights(path, await weightFiles(path));
+  if (isFolder(path)) return openWeights(path, await weightFiles(path));
   const magic = await magicOf(path);
-  if (magic === 'lmgg') return openVitCpp(path);
+  if (magic === GGML_MAGIC) return openVitCpp(path);
   if (magic === 'GGUF' || !path.endsWith('.safetensors')) return openGguf(path);
   return openWeights(path, [path]);
 };

@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { UserError } from '../../errors.ts';
 import type { MetadataValue } from '../../graph/weights.ts';
 import { isObject, JsonFields, readJsonObject } from '../json.ts';
+import { own } from '../own.ts';
 
 /** grafo's metadata from the JSON files of a folder. */
 export const huggingFaceMetadata = async (folder: string): Promise<ReadonlyMap<string, MetadataValue>> => {
@@ -75,10 +76,10 @@ function attention(theirs: string, ours: string): Readonly<Record<string, string
 export const openAiName = (name: string): string | undefined => {
   const full = name.replace(/^model\./, '');
   if (full === 'proj_out.weight') return undefined;
-  const known = TOP[full];
+  const known = own(TOP, full);
   if (known !== undefined) return known;
   const [, path = full, kind = ''] = /^(.*?)(\.weight|\.bias)?$/.exec(full) ?? [];
   const [, side, il, part = ''] = /^(encoder|decoder)\.layers\.(\d+)\.(.+)$/.exec(path) ?? [];
-  const renamed = side === undefined ? TOP[path] : LAYER[part] && `${side}.blocks.${il}.${LAYER[part]}`;
+  const renamed = side === undefined ? own(TOP, path) : own(LAYER, part) && `${side}.blocks.${il}.${own(LAYER, part)}`;
   return renamed === undefined ? full : renamed + kind;
 };

@@ -1,8 +1,7 @@
 /** Whisper in whatever form it comes, under grafo's keys and OpenAI's names of tensors. */
-import { statSync } from 'node:fs';
 import type { WeightSource } from '../../graph/weights.ts';
 import { openWhisperCpp } from '../ggml/whisper.ts';
-import { magicOf } from '../gguf/file.ts';
+import { GGML_MAGIC, isFolder, magicOf } from '../gguf/file.ts';
 import { tensorAt } from '../gguf/place.ts';
 import { openGguf } from '../gguf/reader.ts';
 import { weightFiles } from '../safetensors/folder.ts';
@@ -21,8 +20,8 @@ export interface WhisperFile extends WeightSource {
  * @throws UserError 'file' or 'model'
  */
 export const openWhisper = async (path: string): Promise<WhisperFile> => {
-  if (statSync(path, { throwIfNoEntry: false })?.isDirectory()) return openFolder(path);
-  return (await magicOf(path)) === 'lmgg' ? { ...(await openWhisperCpp(path)), parts: [path] } : openGguf(path);
+  if (isFolder(path)) return openFolder(path);
+  return (await magicOf(path)) === GGML_MAGIC ? { ...(await openWhisperCpp(path)), parts: [path] } : openGguf(path);
 };
 
 const openFolder = async (path: string): Promise<WhisperFile> => {

@@ -3,28 +3,11 @@
  * name. Among what the schema allows, the grammar is strict: properties come in the schema's order, none that are not
  * named unless `additionalProperties` says so, and blanks are few (as in llama.cpp).
  */
-import { UserError } from '../../errors.ts';
 import { MAX_REPETITIONS } from './gbnf.ts';
 import { integerBetween, numberBetween } from './number-range.ts';
 import { PatternError, patternGrammar } from './pattern.ts';
-
-type Schema = Readonly<Record<string, unknown>>;
-
-/** Keywords that say nothing about which values are allowed. */
-const ANNOTATIONS = new Set([
-  '$schema',
-  '$id',
-  '$comment',
-  '$defs',
-  'definitions',
-  'title',
-  'description',
-  'default',
-  'examples',
-  'deprecated',
-  'readOnly',
-  'writeOnly',
-]);
+import type { Schema } from './schema.ts';
+import { ANNOTATIONS, isSchema, listOf, refusal, says, WholeSchema } from './schema.ts';
 
 const TYPES = ['object', 'array', 'string', 'number', 'integer', 'boolean', 'null'] as const;
 type Type = (typeof TYPES)[number];
@@ -42,9 +25,6 @@ const KEYWORDS: Readonly<Record<Type, readonly string[]>> = {
 
 /** Keywords that are read; those of another type say nothing. */
 const KNOWN = new Set(TYPES.flatMap((type) => KEYWORDS[type]));
-
-/** A schema that is no puzzle looks up less. */
-const MAX_LOOKUPS = 1000;
 
 /** Rules that others name. An escaped character is one character, so surrogates, which come in pairs, are left out. */
 const BASICS: Readonly<Record<string, string>> = {
@@ -80,15 +60,13 @@ export const schemaGrammar = (schema: unknown): string => {
 };
 
 class Converter {
-  readonly #root: unknown;
+  readonly #whole: WholeSchema;
   readonly #rules = new Map<string, string>();
   /** Rules of what `$ref` names, by its pointer. */
   readonly #references = new Map<string, string>();
-  /** How often something was looked up by its place. */
-  #lookups = 0;
 
   constructor(root: unknown) {
-    this.#root = root;
+    this.#whole = new WholeSchema(root);
   }
 
   rules(): string[] {
@@ -108,14 +86,14 @@ class Converter {
       const { [key]: options, ...rest } = schema;
       return oneOf(
         listOf(options, `${at}/${key}`).map((s, i) =>
-          this.visit(says(rest) ? this.#both(rest, s, at) : s, `${at}/${key}/${i}`),
+          this.visit(says(rest) ? this.#whole.both(rest, s, at) : s, `${at}/${key}/${i}`),
         ),
       );
     }
     if (schema.allOf !== undefined) {
       const { allOf, ...rest } = schema;
       return this.visit(
-        listOf(allOf, `${at}/allOf`).reduce((sum: Schema, s) => this.#both(sum, s, at), rest),
+        listOf(allOf, `${at}/allOf`).reduce((sum: Schema, s) => this.#whole.both(sum, s, at), rest),
         at,
       );
     }
@@ -147,54 +125,13 @@ class Converter {
   /** A value by its place in the schema; it becomes a rule, so that it may hold itself. */
   #reference(schema: Schema, pointer: string, at: string): string {
     const { $ref: _, ...rest } = schema;
-    if (says(rest)) return this.visit(this.#both(rest, this.#find(pointer, at), at), at);
+    if (says(rest)) return this.visit(this.#whole.both(rest, this.#whole.find(pointer, at), at), at);
     const known = this.#references.get(pointer);
     if (known !== undefined) return known;
     const name = `ref-${this.#references.size + 1}`;
     this.#references.set(pointer, name);
-    this.#rules.set(name, this.visit(this.#find(pointer, at), pointer));
+    this.#rules.set(name, this.visit(this.#whole.find(pointer, at), pointer));
     return name;
-  }
-
-  #find(pointer: string, at: string): unknown {
-    if (++this.#lookups > MAX_LOOKUPS) throw refusal(at, `'$ref' ${pointer} leads back to itself`);
-    if (!pointer.startsWith('#')) throw refusal(at, `'$ref' ${pointer} lies outside of the schema`);
-    const steps = pointer
-      .split('/')
-      .slice(1)
-      .map((step) => decodeURIComponent(step).replaceAll('~1', '/').replaceAll('~0', '~'));
-    let found: unknown = this.#root;
-    for (const step of steps) found = isSchema(found) || Array.isArray(found) ? Reflect.get(found, step) : undefined;
-    if (found === undefined) throw refusal(at, `'$ref' ${pointer} is not there`);
-    return found;
-  }
-
-  /** A schema of what both allow. */
-  #both(a: Schema, b: unknown, at: string): Schema {
-    if (b === true) return a;
-    if (!isSchema(b)) throw refusal(at, 'a part of it allows no value');
-    if (typeof b.$ref === 'string') {
-      const { $ref, ...rest } = b;
-      return this.#both(this.#both(a, this.#find($ref, at), at), rest, at);
-    }
-    const sum: Record<string, unknown> = { ...a };
-    for (const [key, value] of Object.entries(b)) {
-      const own = sum[key];
-      if (own === undefined || ANNOTATIONS.has(key) || JSON.stringify(own) === JSON.stringify(value)) sum[key] = value;
-      else if (key === 'required') sum[key] = [...new Set([...listOf(own, at), ...listOf(value, at)])];
-      else if (key === 'properties' && isSchema(own) && isSchema(value)) sum[key] = this.#properties(own, value, at);
-      else throw refusal(at, `'${key}' is there more than once, and not the same`);
-    }
-    return sum;
-  }
-
-  #properties(a: Schema, b: Schema, at: string): Schema {
-    const sum: Record<string, unknown> = { ...a };
-    for (const [name, schema] of Object.entries(b)) {
-      const own = sum[name];
-      sum[name] = isSchema(own) ? this.#both(own, schema, `${at}/properties/${name}`) : schema;
-    }
-    return sum;
   }
 
   #oneValue(values: readonly unknown[], schema: Schema, by: string, at: string): string {
@@ -342,15 +279,6 @@ const numeric = (type: 'number' | 'integer', schema: Schema, at: string): string
   return found;
 };
 
-const isSchema = (value: unknown): value is Schema =>
-  typeof value === 'object' && value !== null && !Array.isArray(value);
-
-const listOf = (value: unknown, at: string): readonly unknown[] => {
-  if (Array.isArray(value) && value.length > 0) return value;
-  if (Array.isArray(value) && at.endsWith('/required')) return value;
-  throw refusal(at, 'is no list with something in it');
-};
-
 const countOf = (value: unknown, otherwise: number, at: string): number => {
   if (value === undefined) return otherwise;
   if (typeof value === 'number' && Number.isInteger(value) && value >= 0 && value <= MAX_REPETITIONS) return value;
@@ -386,9 +314,6 @@ const isOfType = (value: unknown, type: Type): boolean => {
   }
 };
 
-/** Whether a schema has keywords that allow or forbid something. */
-const says = (schema: Schema): boolean => Object.keys(schema).some((key) => !ANNOTATIONS.has(key));
-
 const oneOf = (options: readonly string[]): string =>
   options.length === 1 && options[0] !== undefined ? options[0] : `(${options.join(' | ')})`;
 
@@ -403,5 +328,3 @@ const literal = (text: string): string =>
 
 /** A character within a class. */
 const classCharacter = (character: string): string => (/[\]\\^-]/.test(character) ? `\\${character}` : character);
-
-const refusal = (at: string, what: string): UserError => new UserError('usage', `the JSON schema at ${at}: ${what}`);

@@ -41,7 +41,7 @@ export interface Dry {
 
 /** The exponent at which a penalty would leave float32's range. */
 const maxExponent = (base: number): number =>
-  base > 1.000001 ? Math.floor(Math.log(Number(3.4028234663852886e38)) / Math.log(base)) : Number.POSITIVE_INFINITY;
+  base > 1.000001 ? Math.floor(Math.log(3.4028234663852886e38) / Math.log(base)) : Number.POSITIVE_INFINITY;
 
 /**
  * "Don't repeat yourself": a token that would prolong a repetition of n tokens loses multiplier * base^(n - allowed),
