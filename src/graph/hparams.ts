@@ -83,11 +83,13 @@ export class Hparams {
 
   #wrong(key: string, expected: string): UserError {
     const value = this.#get(key);
-    const came = value === undefined ? 'is missing' : `is ${JSON.stringify(value, otherwiseText)?.slice(0, 40)}`;
+    const came = value === undefined ? 'is missing' : `is ${shown(value).slice(0, 40)}`;
     return new UserError('model', `metadata '${this.#arch}.${key}' ${came}, expected ${expected}`);
   }
 }
 
-/** JSON has neither 64 bits nor NaN. */
-const otherwiseText = (_: string, value: unknown): unknown =>
-  typeof value === 'bigint' || (typeof value === 'number' && !Number.isFinite(value)) ? String(value) : value;
+/** As JSON, which has neither 64 bits nor NaN. */
+const shown = (value: MetadataValue): string => {
+  if (typeof value === 'bigint' || typeof value === 'number') return String(value);
+  return Array.isArray(value) ? `[${value.map(shown).join(',')}]` : JSON.stringify(value);
+};

@@ -110,11 +110,12 @@ export type Activations = 'auto' | 'f32' | 'f16';
  */
 export const targetOn = (
   device: Device,
-  { activations, ...how }: Pick<Target, 'compute' | 'fewRows' | 'fused'> & { readonly activations: Activations },
+  o: Pick<Target, 'compute' | 'fewRows' | 'fused'> & { readonly activations: Activations },
 ): Target => {
+  const { compute, fewRows, fused, activations } = o;
   const { provider, hasHalves = false } = device;
   if (activations === 'f16' && !hasHalves)
     throw new UserError('device', `device '${deviceId(device)}' does not compute in float16`, 'use f32, or auto');
-  const halves = activations === 'f16' || (activations === 'auto' && hasHalves && how.compute !== 'f32');
-  return { provider, ...how, ...(halves && { halves }) };
+  const halves = activations === 'f16' || (activations === 'auto' && hasHalves && compute !== 'f32');
+  return { provider, compute, fused, ...(fewRows && { fewRows }), ...(halves && { halves }) };
 };
