@@ -22,34 +22,39 @@ export const pair = ({ data, scales }: BlockQuantized): BlockQuantized => {
   for (let p = 0, from = 0; p < together.length; p++, from += 2 * SINGLE) {
     const [first, second] = [scales[2 * p]!, scales[2 * p + 1]!];
     const [inFirst, inSecond] = [reach(data, from), reach(data, from + SINGLE)];
-    const isFirst = Math.abs(first) * (MIDDLE / inFirst) >= Math.abs(second) * (MIDDLE / inSecond);
-    const [larger, smaller] = isFirst ? [first, second] : [second, first];
+    const isFirst = Math.abs(first) * inSecond >= Math.abs(second) * inFirst;
+    const larger = isFirst ? first : second;
     const times = isFirst ? inFirst : inSecond;
     if (larger !== 0) {
-      multiply(data, isFirst ? from : from + SINGLE, times);
-      multiply(data, isFirst ? from + SINGLE : from, (smaller / larger) * times);
+      multiply(data, from, isFirst ? times : (first / larger) * times);
+      multiply(data, from + SINGLE, isFirst ? (second / larger) * times : times);
     }
     together[p] = larger / times;
   }
   return { data, scales: together };
 };
 
+/** How often a block goes into 8 bits whose least integer is so far below the middle, and whose most so far above. */
+const TIMES_BELOW = Uint8Array.from({ length: MIDDLE + 1 }, (_, n) => Math.floor(MIDDLE / Math.max(1, n)));
+const TIMES_ABOVE = Uint8Array.from({ length: MIDDLE }, (_, n) => (n === 0 ? MIDDLE : Math.floor((MIDDLE - 1) / n)));
+
 /** By what the integers of a block may be multiplied and still fit into 8 bits. */
 const reach = (data: Uint8Array, from: number): number => {
-  let [least, most] = [MIDDLE, MIDDLE];
+  let least = MIDDLE;
+  let most = MIDDLE;
   for (let i = from; i < from + SINGLE; i++) {
     const q = data[i]!;
     if (q < least) least = q;
-    else if (q > most) most = q;
+    if (q > most) most = q;
   }
-  const below = least < MIDDLE ? Math.floor(MIDDLE / (MIDDLE - least)) : MIDDLE;
-  const above = most > MIDDLE ? Math.floor((MIDDLE - 1) / (most - MIDDLE)) : MIDDLE;
+  const below = TIMES_BELOW[MIDDLE - least]!;
+  const above = TIMES_ABOVE[most - MIDDLE]!;
   return Math.min(below, above);
 };
 
 const multiply = (data: Uint8Array, from: number, by: number): void => {
   for (let i = from; i < from + SINGLE; i++) {
-    const q = Math.round((data[i]! - MIDDLE) * by) + MIDDLE; // 256 at most, where scales differ in sign alone
-    data[i] = Math.max(0, Math.min(255, q));
+    const q = ((data[i]! - MIDDLE) * by + MIDDLE + 0.5) | 0; // 256 at most, where scales differ in sign alone
+    data[i] = Math.min(q, 255);
   }
 };
