@@ -77,7 +77,9 @@ const faultOf = (story, finish) => {
   if (again) return `says again: ${again}`;
   // Capitals within a sentence, or of who begins the story: the one whom it is about, and a friend.
   const names = new Set(
-    story.match(/(?<=[a-z],? )[A-Z][a-z]+|^(?!(?:There|It|When|Nobody|In|On|By|Under)\b)[A-Z][a-z]+(?= (was|lived|and|the) )/g),
+    story.match(
+      /(?<=[a-z],? )[A-Z][a-z]+|^(?!(?:There|It|When|Nobody|In|On|By|Under)\b)[A-Z][a-z]+(?= (was|lived|and|the) )/g,
+    ),
   );
   return names.size === 2 ? undefined : `has not two names: ${[...names].join(', ')}`;
 };

@@ -41,17 +41,17 @@ def metadata_value(value: Value) -> bytes:
     return struct.pack("<IIQ", ARRAY, items[0][0], len(items)) + b"".join(data for _, data in items)
 
 
-def tensor_type(x: np.ndarray) -> TensorType:
-    """Matrices whose rows are whole blocks become Q8_0; norms stay as they are, and so do the small routers."""
-    return "q8_0" if x.ndim >= 2 and x.shape[-1] % BLOCK == 0 and x.size >= 4096 else "f32"
+def tensor_type(x: np.ndarray, matrices: TensorType) -> TensorType:
+    """Matrices whose rows are whole blocks take this type; norms stay as they are, and so do the small routers."""
+    return matrices if x.ndim >= 2 and x.shape[-1] % BLOCK == 0 and x.size >= 4096 else "f32"
 
 
-def write_gguf(path: Path, metadata: Mapping[str, Value], tensors: Mapping[str, np.ndarray]) -> None:
-    """Writes the file; a tensor's shape is outermost axis first, as in PyTorch."""
+def write_gguf(path: Path, metadata: Mapping[str, Value], tensors: Mapping[str, np.ndarray], matrices: TensorType) -> None:
+    """Writes the file, its matrices in this type; a tensor's shape is outermost axis first, as in PyTorch."""
     head, body = [], []
     offset = 0
     for name, x in tensors.items():
-        kind = tensor_type(x)
+        kind = tensor_type(x, matrices)
         data = encoded(x, kind)
         data += bytes(-len(data) % ALIGNMENT)
         axes = x.shape[::-1]

@@ -10,6 +10,7 @@ import torch
 from common import bpe
 from common.gguf import tokenizer_metadata, write_gguf
 from common.layers import TextModel
+from common.quants import TensorType
 from common.text_training import Document, Stage, train
 
 
@@ -29,6 +30,11 @@ class Recipe:
     roles: Mapping[str, str]
     shown: Sequence[str]  # special tokens that are printed
     template: str
+    stored: TensorType  # how the file has the matrices
+
+
+# `general.file_type` of a file that is mostly of a type.
+FILE_TYPES: Mapping[TensorType, int] = {"f16": 1, "q8_0": 7}
 
 
 def documents(stage: Stage, t: bpe.Tokenizer, rng: Random) -> Iterator[Document]:
@@ -75,11 +81,11 @@ def run(recipe: Recipe, usage: str) -> None:
             "general.name": f"grafo demo {recipe.name}",
             "general.description": recipe.description,
             "general.license": "mit",
-            "general.file_type": 7,
+            "general.file_type": FILE_TYPES[recipe.stored],
             "general.quantization_version": 2,
         }
         metadata = {**model.metadata(), **head, **tokenizer_metadata(t, recipe.roles, recipe.shown, recipe.template)}
-        write_gguf(args.out, metadata, model.tensors())
+        write_gguf(args.out, metadata, model.tensors(), recipe.stored)
 
     def save() -> None:
         part = saved.with_suffix(".part")

@@ -69,6 +69,7 @@ RECIPE = Recipe(
     roles={"bos": BOS, "eos": EOS},
     shown=(THINK, THOUGHT),
     template=TEMPLATE,
+    stored="q8_0",
 )
 
 if __name__ == "__main__":

@@ -79,6 +79,7 @@ RECIPE = Recipe(
     roles={"bos": BOS, "eos": EOS, "eot": EOT},
     shown=(),
     template=TEMPLATE,
+    stored="f16",
 )
 
 if __name__ == "__main__":
