@@ -37,7 +37,7 @@ describe('grafo bench', () => {
   it('measures its demo where no model is named, and says so', async () => {
     const { code, stdout, stderr } = await grafo(['bench', '-p', '4', '-n', '0', '-o', 'brief', ...quick]);
     expect(code).toBe(0);
-    expect(stdout).toMatch(/^llama \d+M Q8_0 +\w+ +pp4 .* t\/s\n/);
+    expect(stdout).toMatch(/^llama \d+M F16 +\w+ +pp4 .* t\/s\n/);
     expect(stderr).toMatch(/no model is named, so this is grafo's small demo; .* --shape tinyllama-1.1b:q4_0\n/);
   });
 
