@@ -5,8 +5,9 @@ export type Provider = 'cpu' | 'cuda' | 'webgpu' | 'dml' | 'coreml';
 
 /**
  * How weights are multiplied.
- * f32: widened, float32 arithmetic; the yardstick. block: 4- and 8-bit blocks as the file has them. int8: rounded to 8
- * bits, one scale for each output and one for each row of activations; block where a target has no such kernel.
+ * f32: widened, float32 arithmetic; the yardstick. block: 4- and 8-bit blocks as the file has them, or nearly (pairs.ts).
+ * int8: rounded to 8 bits, one scale for each output and one for each row of activations; block where a target has no
+ * such kernel.
  */
 export type Compute = 'f32' | 'block' | 'int8';
 
